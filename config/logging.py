@@ -1,0 +1,66 @@
+"""Logs: one line an event, as text on a terminal and as JSON elsewhere, with ids and never a phone or text."""
+
+import logging.config
+import sys
+from typing import Any
+
+import structlog
+
+
+def _without_query(_logger: Any, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """Requests without their query strings: `?phone=` is how programs look for a customer."""
+    if "request" in event:
+        event["request"] = str(event["request"]).partition("?")[0]
+    return event
+
+
+_SHARED: list[structlog.types.Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.stdlib.ExtraAdder(),
+    _without_query,
+]
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "foreign_pre_chain": _SHARED,
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.dev.ConsoleRenderer(colors=False)
+                if sys.stderr.isatty()
+                else structlog.processors.JSONRenderer(ensure_ascii=False),
+            ],
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        # One line a task and a sweep a second would bury what matters.
+        "celery": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+        "django_structlog": {"level": "WARNING"},
+        "django.server": {"level": "WARNING"},
+    },
+}
+
+
+def configure(tree: dict[str, Any]) -> None:
+    """Set up logging from `tree`; Django calls it once at start."""
+    logging.config.dictConfig(tree)
+    structlog.configure(
+        processors=[
+            *_SHARED,
+            structlog.processors.StackInfoRenderer(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )

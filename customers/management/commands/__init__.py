@@ -1,0 +1,1 @@
+"""The customers' management commands, one a module."""

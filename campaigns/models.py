@@ -1,0 +1,287 @@
+"""Campaigns: the state machine, and the counts that the database keeps for each."""
+
+from collections.abc import Collection
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core.validators import MaxLengthValidator
+from django.db import models
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Length, Now
+from django.db.models.lookups import LessThanOrEqual
+from django.utils.translation import gettext_lazy as _
+
+from campaigns.indexes import LongNamedIndex
+from customers.models import Channel
+
+LONGEST_TEMPLATE = 5_000
+
+
+class Status(models.TextChoices):
+    """Where a campaign stands."""
+
+    DRAFT = "draft", _("draft")
+    SCHEDULED = "scheduled", _("scheduled")
+    SENDING = "sending", _("sending")
+    PAUSED = "paused", _("paused")
+    SENT = "sent", _("sent")
+    FAILED = "failed", _("failed")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+class IllegalTransition(Exception):
+    """The campaign's current status does not allow the move; nothing was changed."""
+
+    def __init__(self, campaign: "Campaign", verb: str) -> None:
+        campaign.refresh_from_db()
+        self.campaign = campaign
+        self.verb = verb
+        super().__init__(
+            _("Campaign %(id)d is %(status)s: it cannot be %(verb)s.")
+            % {"id": campaign.pk, "status": campaign.get_status_display(), "verb": verb}
+        )
+
+
+class CampaignQuerySet(models.QuerySet["Campaign"]):
+    """Questions about many campaigns."""
+
+    def due(self) -> "CampaignQuerySet":
+        """Scheduled or resumed campaigns whose time has come and whose sending has not begun."""
+        return self.filter(
+            status__in=[Status.SCHEDULED, Status.SENDING], started_at=None, scheduled_at__lte=Now()
+        ).order_by("scheduled_at", "id")
+
+
+class Campaign(models.Model):
+    """A text, a channel, an audience, a time.
+
+    ::
+
+        draft ──► scheduled ──► sending ──► sent │ failed
+          ▲           │  ▲        │  ▲
+          └───────────┘  └─ paused ──┘          draft, scheduled, sending, paused ──► cancelled
+
+    Every move is one UPDATE whose WHERE names the states it may start from, so of two callers one wins and the other
+    gets `IllegalTransition`. Nothing else writes `status`.
+    """
+
+    name = models.CharField(_("name"), max_length=200)
+    channel = models.CharField(_("channel"), max_length=16, choices=Channel)
+    status = models.CharField(
+        _("status"), max_length=16, choices=Status, default=Status.DRAFT, db_default=Status.DRAFT, editable=False
+    )
+    reason = models.CharField(
+        _("reason"), max_length=64, blank=True, default="", db_default="", editable=False,
+        help_text=_("Why it is where it is, when Clarion itself moved it."),
+    )  # fmt: skip
+    base_template = models.TextField(
+        _("text"), blank=True, default="", db_default="", validators=[MaxLengthValidator(LONGEST_TEMPLATE)]
+    )
+    scheduled_at = models.DateTimeField(_("scheduled at"), null=True, blank=True)
+    audience = models.JSONField(
+        _("audience"), null=True, editable=False,
+        help_text=_('Null until it is given, then {"kind": "list"} or {"kind": "all"}.'),
+    )  # fmt: skip
+    expected = models.PositiveIntegerField(_("expected"), default=0, db_default=0, editable=False)
+    launching = models.BooleanField(
+        _("launching"), default=False, db_default=False, editable=False,
+        help_text=_("Whether a worker is still writing its messages."),
+    )  # fmt: skip
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+",
+        verbose_name=_("created by"),
+    )  # fmt: skip
+    launched_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+",
+        verbose_name=_("launched by"),
+    )  # fmt: skip
+    launched_at = models.DateTimeField(_("launched at"), null=True, editable=False)
+    started_at = models.DateTimeField(_("started at"), null=True, editable=False)
+    ended_at = models.DateTimeField(_("ended at"), null=True, editable=False)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True, db_default=Now())
+
+    objects = CampaignQuerySet.as_manager()
+
+    class Meta:
+        db_table = "campaigns"
+        verbose_name = _("campaign")
+        verbose_name_plural = _("campaigns")
+        ordering: ClassVar[list[str]] = ["-id"]
+        permissions: ClassVar[list[tuple[str, Any]]] = [("send_campaign", _("Can send campaigns"))]
+        indexes: ClassVar[list[models.Index]] = [
+            LongNamedIndex(fields=["channel"], name="idx_campaigns_channel"),
+            LongNamedIndex(fields=["status"], name="idx_campaigns_status"),
+        ]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=Q(channel__in=Channel.values), name="campaigns_channel"),
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="campaigns_status"),
+            models.CheckConstraint(
+                condition=~Q(status=Status.SCHEDULED) | Q(scheduled_at__isnull=False),
+                name="campaigns_scheduled_has_time",
+            ),
+            models.CheckConstraint(
+                condition=LessThanOrEqual(Length("base_template"), LONGEST_TEMPLATE),
+                name="campaigns_base_template_length",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def revise(self, **changes: Any) -> None:
+        """Change name, channel, text or time, while the status and what was already written allow it.
+
+        A time makes a draft `scheduled`; raises `IllegalTransition`, and then nothing is changed, unless the campaign
+        is a draft or scheduled, and, once its messages are written, unless only name and time change.
+        """
+        allowed = Q(status__in=[Status.DRAFT, Status.SCHEDULED])
+        if changes.keys() - {"name", "scheduled_at"}:
+            allowed &= Q(audience__isnull=True)
+        if changes.get("scheduled_at"):
+            changes["status"] = Status.SCHEDULED
+        self._move_where(allowed, _("edited"), **changes)
+
+    def unschedule(self) -> None:
+        """Back to draft, without time or audience; the caller removes its untried messages in the same transaction."""
+        self._move(Status.DRAFT, {Status.SCHEDULED}, _("unscheduled"), scheduled_at=None, **NO_LAUNCH)
+
+    def pause(self, reason: str = "") -> None:
+        """Stop handing messages to the provider, within a slice."""
+        self._move(Status.PAUSED, {Status.SENDING, Status.SCHEDULED}, _("paused"), reason=reason)
+
+    def resume(self) -> None:
+        """Back to what it was; a campaign whose time came meanwhile goes on at once."""
+        waits = Q(started_at=None) & (Q(scheduled_at__gt=Now()) | Q(audience__isnull=True))
+        back = Case(When(waits, then=Value(Status.SCHEDULED)), default=Value(Status.SENDING))
+        self._move(back, {Status.PAUSED}, _("resumed"), reason="")
+
+    def cancel(self) -> None:
+        """End it for good; a worker marks what is pending within seconds."""
+        active = {Status.DRAFT, Status.SCHEDULED, Status.SENDING, Status.PAUSED}
+        self._move(Status.CANCELLED, active, _("cancelled"), ended_at=Now(), launching=False)
+
+    def give_audience(self, audience: dict[str, Any], *, by: Any) -> None:
+        """Take the audience and begin: `scheduled` when its time is still to come, else `sending`.
+
+        Of many calls one wins, also on a scheduled campaign, because an audience is given once; the others raise
+        `IllegalTransition`. Call it inside the transaction that writes the messages.
+        """
+        begins = Q(scheduled_at=None) | Q(scheduled_at__lte=Now())
+        steps = audience["kind"] != "list"
+        self._move_where(
+            Q(status__in=[Status.DRAFT, Status.SCHEDULED], audience__isnull=True),
+            _("sent"),
+            status=Case(When(begins, then=Value(Status.SENDING)), default=Value(Status.SCHEDULED)),
+            started_at=Case(When(begins, then=Now())),
+            launched_at=Now() if not steps else Case(When(begins, then=Now())),
+            launching=Case(When(begins, then=Value(value=steps)), default=Value(value=False)),
+            audience=audience,
+            launched_by=by,
+            reason="",
+        )
+
+    def start(self) -> bool:
+        """Begin a scheduled campaign whose time has come; false when that is not so or somebody else just did."""
+        steps = ~Q(audience__kind="list")
+        return self._try(
+            Q(status__in=[Status.SCHEDULED, Status.SENDING], started_at=None, scheduled_at__lte=Now())
+            & Q(audience__isnull=False),
+            status=Status.SENDING,
+            started_at=Now(),
+            launched_at=Case(When(steps, then=Now()), default=F("launched_at")),
+            launching=Case(When(steps, then=Value(value=True)), default=Value(value=False)),
+        )
+
+    def return_for_want_of_audience(self) -> bool:
+        """Back to draft, when its time has come and nobody said whom to write to; false when that is not so."""
+        return self._try(
+            Q(status__in=[Status.SCHEDULED, Status.SENDING], audience__isnull=True, scheduled_at__lte=Now()),
+            status=Status.DRAFT,
+            scheduled_at=None,
+            reason="no_audience",
+        )
+
+    def complete(self) -> bool:
+        """End it if its last message is written and nothing is pending or sending; false when that is not so.
+
+        `failed` when nobody was reached nor may have been, else `sent`. May be repeated.
+        """
+        row = CampaignProgress.objects.filter(campaign=self.pk, pending=0, sending=0)
+        failed = row.filter(sent=0, delivered=0, read=0, unknown=0)
+        return self._try(
+            Q(status=Status.SENDING, launching=False, started_at__isnull=False) & Q(models.Exists(row)),
+            status=Case(When(models.Exists(failed), then=Value(Status.FAILED)), default=Value(Status.SENT)),
+            ended_at=Now(),
+        )
+
+    def _move(self, to: Any, of: Collection[Status], verb: Any, **changes: Any) -> None:
+        self._move_where(Q(status__in=of), verb, status=to, **changes)
+
+    def _move_where(self, allowed: Q, verb: Any, **changes: Any) -> None:
+        if not self._try(allowed, **changes):
+            raise IllegalTransition(self, verb)
+
+    def _try(self, allowed: Q, **changes: Any) -> bool:
+        moved = Campaign.objects.filter(allowed, pk=self.pk).update(updated_at=Now(), **changes)
+        if moved:
+            self.refresh_from_db()
+        return bool(moved)
+
+
+NO_LAUNCH: dict[str, Any] = {
+    "audience": None,
+    "expected": 0,
+    "launching": False,
+    "launched_by": None,
+    "launched_at": None,
+}
+
+MESSAGE_STATUSES = ("pending", "sending", "sent", "delivered", "read", "failed", "unknown", "skipped", "cancelled")
+
+
+def _count() -> "models.IntegerField[int, int]":
+    return models.IntegerField(default=0, db_default=0, editable=False)
+
+
+class CampaignProgress(models.Model):
+    """How many of a campaign's messages stand where; kept right by triggers, in the transaction that changes a message.
+
+    The row is made with its campaign and goes with it. Readers only read it.
+    """
+
+    campaign = models.OneToOneField(
+        Campaign, models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="progress"
+    )
+    total = _count()
+    pending = _count()
+    sending = _count()
+    sent = _count()
+    delivered = _count()
+    read = _count()
+    failed = _count()
+    unknown = _count()
+    skipped = _count()
+    cancelled = _count()
+
+    class Meta:
+        db_table = "campaign_progress"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=Q(total=sum((F(status) for status in MESSAGE_STATUSES[1:]), F(MESSAGE_STATUSES[0]))),
+                name="campaign_progress_equation",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id}: {self.total}"
+
+    @property
+    def stats(self) -> dict[str, int]:
+        """`total` and the nine counts whose sum it is."""
+        return {name: getattr(self, name) for name in ("total", *MESSAGE_STATUSES)}
+
+    @property
+    def done(self) -> int:
+        """Messages that need no more work."""
+        return self.total - self.pending - self.sending

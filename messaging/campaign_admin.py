@@ -1,0 +1,165 @@
+"""The admin's pages of campaigns, with what touches their messages, and of customers, with what is sent to them."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from campaigns.admin import CampaignAdmin
+from campaigns.audience import MOST_LISTED, InvalidAudience
+from campaigns.dialogs import button
+from campaigns.models import Campaign
+from customers.admin import CustomerAdmin
+from customers.models import Customer
+from messaging.campaign_dialogs import CHOSEN, AudienceForm, Schedule, Send, TestSend, Unschedule
+from messaging.models import OutboundMessage
+from messaging.reasons import Reason
+
+WHY = {"no_audience": _("Its time came and nobody had said whom to write to.")} | dict(Reason.choices)
+
+
+def messages_line(queryset: "QuerySet[OutboundMessage]") -> dict[str, int]:
+    """What a deletion page adds to its summary: the database deletes the messages, so Django does not see them."""
+    count = queryset.count()
+    return {str(OutboundMessage._meta.verbose_name_plural): count} if count else {}  # noqa: SLF001 (Django's API)
+
+
+class SendingCampaignAdmin(CampaignAdmin):
+    """Campaigns with send, schedule, unschedule and test send."""
+
+    actions_detail: ClassVar[Any] = [
+        "preview", "test_send", "unschedule", "schedule", "pause", "cancel", "resume", "send",
+    ]  # fmt: skip
+
+    @admin.display(description=_("reason"))
+    def why(self, campaign: Campaign) -> str:
+        """Why it is where it is, in a sentence."""
+        return str(WHY.get(campaign.reason, campaign.reason))
+
+    @button(Send)
+    def send(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The send dialog."""
+        return Send(request, self.campaign_or_404(request, object_id)).respond()
+
+    @button(Schedule)
+    def schedule(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The schedule dialog."""
+        return Schedule(request, self.campaign_or_404(request, object_id)).respond()
+
+    @button(Unschedule)
+    def unschedule(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The unschedule dialog."""
+        return Unschedule(request, self.campaign_or_404(request, object_id)).respond()
+
+    @button(TestSend)
+    def test_send(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The test dialog."""
+        return TestSend(request, self.campaign_or_404(request, object_id)).respond()
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What goes with a campaign: its messages, by its own count."""
+        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        total = sum(campaign.progress.total for campaign in objs)
+        name = str(OutboundMessage._meta.verbose_name_plural)  # noqa: SLF001  (Django's documented API)
+        return deleted, counts | ({name: total} if total else {}), lacking, protected
+
+
+class ChooseCampaignForm(forms.Form):
+    """Which campaign the selected customers get."""
+
+    campaign = forms.ModelChoiceField(
+        label=_("Campaign"),
+        queryset=Campaign.objects.filter(status__in=Send.statuses, audience__isnull=True),
+        widget=UnfoldAdminSelectWidget,
+        empty_label=_("Select a campaign"),
+        help_text=_("Drafts and scheduled campaigns that have no audience yet."),
+    )
+    ids = forms.CharField(widget=forms.HiddenInput)
+
+
+class WrittenToCustomerAdmin(CustomerAdmin):
+    """Customers with the action that sends them a campaign, and with what a deletion takes along."""
+
+    actions: ClassVar[Any] = ["send_campaign"]
+
+    def get_urls(self) -> list[URLPattern]:
+        """The page that follows the action."""
+        send = path("send/", self.admin_site.admin_view(self.choose_campaign), name="customers_customer_send")
+        return [send, *super().get_urls()]
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        """Whether the action is offered."""
+        return request.user.has_perm(Send.permission)
+
+    @admin.action(permissions=["send"], description=_("Send a campaign to the selected customers"))
+    def send_campaign(self, request: HttpRequest, queryset: "QuerySet[Customer]") -> HttpResponse | None:
+        """Ask which campaign; the next page says what will happen, and the one after does it."""
+        ids = list(queryset.order_by("pk").values_list("pk", flat=True)[: MOST_LISTED + 1])
+        if len(ids) > MOST_LISTED:
+            sentence = gettext("At most %(limit)s customers can be selected. A campaign can also be sent to everybody.")
+            messages.error(request, sentence % {"limit": f"{MOST_LISTED:,}"})
+            return None
+        return self._ask(request, ChooseCampaignForm(initial={"ids": ",".join(map(str, ids))}), len(ids))
+
+    def choose_campaign(self, request: HttpRequest) -> HttpResponse:
+        """The campaign is chosen: show what its send dialog says of these customers. Sends nothing."""
+        if not (self.has_send_permission(request) and self.has_view_permission(request)):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseRedirect(reverse("admin:customers_customer_changelist"))
+        form = ChooseCampaignForm(request.POST)
+        if not form.is_valid():
+            return self._ask(request, form, request.POST.get("ids", "").count(",") + 1)
+        dialog = Send(request, form.cleaned_data["campaign"])
+        audience = AudienceForm({"to": CHOSEN, "ids": form.cleaned_data["ids"]})
+        try:
+            if audience.is_valid():
+                return dialog.review(audience)
+        except InvalidAudience as refused:
+            audience.add_error(None, str(refused))
+        return dialog.show(audience)
+
+    def _ask(self, request: HttpRequest, form: forms.Form, count: int) -> HttpResponse:
+        many = ngettext("%(count)s customer is selected.", "%(count)s customers are selected.", count)
+        context = self.admin_site.each_context(request) | {
+            "title": gettext("Send a campaign"),
+            "opts": self.opts,
+            "form": form,
+            "sentence": many % {"count": f"{count:,}"},
+        }
+        return render(request, "admin/customers/customer/send.html", context)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What goes with a customer: the messages, which the database deletes."""
+        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        with_them = OutboundMessage.objects.filter(customer__in=[customer.pk for customer in objs])
+        return deleted, counts | messages_line(with_them), lacking, protected
+
+    def get_fieldsets(self, request: HttpRequest, obj: Customer | None = None) -> Any:
+        """The record also leads to the messages."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if not obj:
+            return fieldsets
+        *others, (title, options) = fieldsets
+        return [*others, (title, {**options, "fields": [*options["fields"], "messages_link"]})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> Any:
+        """The link is no input."""
+        return (*super().get_readonly_fields(request, obj), "messages_link")
+
+    @admin.display(description=_("messages"))
+    def messages_link(self, customer: Customer) -> str:
+        """To what was sent to this customer."""
+        url = reverse("admin:messaging_outboundmessage_changelist")
+        return format_html(
+            '<a class="text-link" href="{}?customer__id__exact={}">{}</a>', url, customer.pk, _("Show them")
+        )

@@ -1,0 +1,43 @@
+"""System checks: bad configuration stops the process with a sentence."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.utils.module_loading import import_string
+
+from customers.models import Channel
+
+
+@register()
+def every_channel_has_a_provider(**_: Any) -> list[CheckMessage]:
+    """Each channel is routed to an alias of MESSAGE_PROVIDERS whose class can be made with its options."""
+    problems: list[CheckMessage] = []
+    for channel in Channel.values:
+        alias = settings.MESSAGE_ROUTES.get(channel)
+        if alias not in settings.MESSAGE_PROVIDERS:
+            problems.append(
+                Error(
+                    f"MESSAGE_ROUTES sends {channel} to {alias!r}, which is no alias of MESSAGE_PROVIDERS.",
+                    hint="Set for example MESSAGE_ROUTES=sms=simulator,whatsapp=simulator. "
+                    f"Known aliases: {', '.join(sorted(settings.MESSAGE_PROVIDERS))}.",
+                    id="messaging.E001",
+                )
+            )
+    return problems + [
+        Error(f"MESSAGE_ROUTES names {channel!r}; the channels are {', '.join(Channel.values)}.", id="messaging.E002")
+        for channel in sorted(settings.MESSAGE_ROUTES.keys() - set(Channel.values))
+    ]
+
+
+@register()
+def every_provider_can_be_made(**_: Any) -> list[CheckMessage]:
+    """The class behind each alias in use can be imported and takes its options."""
+    problems: list[CheckMessage] = []
+    for alias in sorted(set(settings.MESSAGE_ROUTES.values()) & settings.MESSAGE_PROVIDERS.keys()):
+        entry = settings.MESSAGE_PROVIDERS[alias]
+        try:
+            import_string(entry["BACKEND"])(**entry.get("OPTIONS", {}))
+        except Exception as mistake:  # noqa: BLE001  (whatever a third party's class raises is told as a sentence)
+            problems.append(Error(f"MESSAGE_PROVIDERS[{alias!r}] cannot be made: {mistake}", id="messaging.E003"))
+    return problems

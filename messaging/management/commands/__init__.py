@@ -1,0 +1,1 @@
+"""The messages' management commands, one a module."""

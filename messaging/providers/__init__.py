@@ -1,0 +1,70 @@
+"""Aliases to adapters, as Django's `caches`: made once a process, called on the process's own event loop."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from functools import cache
+from typing import cast
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from messaging.providers.base import Capabilities, Envelope, Outcome, Provider, Unknown
+
+_lock = threading.Lock()
+
+
+class UnknownAlias(LookupError):
+    """No provider of this alias stands in MESSAGE_PROVIDERS."""
+
+
+@cache
+def _make(alias: str) -> Provider:
+    try:
+        entry = settings.MESSAGE_PROVIDERS[alias]
+    except KeyError:
+        raise UnknownAlias(alias) from None
+    return cast(Provider, import_string(entry["BACKEND"])(**entry.get("OPTIONS", {})))
+
+
+@cache
+def _start_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="providers", daemon=True).start()
+    return loop
+
+
+def get(alias: str) -> Provider:
+    """The adapter of this alias; raises `UnknownAlias`."""
+    with _lock:  # `cache` alone lets two threads make two
+        return _make(alias)
+
+
+def capabilities(alias: str) -> Capabilities:
+    """What the adapter of this alias says of itself; raises `UnknownAlias`."""
+    return get(alias).capabilities
+
+
+def submit(alias: str, envelopes: Sequence[Envelope]) -> list[Outcome]:
+    """Hand the envelopes to the provider and wait: one outcome each, in their order. Leaves the house.
+
+    Never raises for what happens outside: an adapter that breaks or does not answer in time leaves `Unknown`, because
+    nobody can say then what the vendor took.
+    """
+    provider = get(alias)
+    with _lock:
+        loop = _start_loop()
+    return asyncio.run_coroutine_threadsafe(_call(provider, envelopes), loop).result()
+
+
+async def _call(provider: Provider, envelopes: Sequence[Envelope]) -> list[Outcome]:
+    try:
+        async with asyncio.timeout(provider.capabilities.timeout_seconds):
+            outcomes = await provider.submit(envelopes)
+    except TimeoutError:
+        return [Unknown(f"no answer within {provider.capabilities.timeout_seconds:g} s")] * len(envelopes)
+    except Exception as fault:  # noqa: BLE001  (a broken adapter must not leave its messages without a verdict)
+        return [Unknown(f"the adapter failed: {type(fault).__name__}")] * len(envelopes)
+    if len(outcomes) != len(envelopes):
+        return [Unknown("the adapter did not answer for every message")] * len(envelopes)
+    return outcomes

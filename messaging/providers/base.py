@@ -1,0 +1,100 @@
+"""The port: all that an adapter needs to know of Clarion, and all that Clarion knows of a vendor."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One message as it leaves the house.
+
+    `reference` is our name for it, unique for ever; an adapter hands it to the vendor so that receipts name it.
+    `attempt` counts from 0 how often it was already refused for the moment.
+    """
+
+    reference: str
+    channel: str
+    to: str
+    text: str
+    parts: int = 1
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The vendor took it; `provider_message_id` is the vendor's name for it, or empty."""
+
+    provider_message_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TryLater:
+    """It was certainly not accepted and may be tried again; counts as a try. `error` is for people, without the
+    phone.
+    """
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlowDown:
+    """Throttled: certainly not accepted; wait `seconds` (None: as long as we think fit). Counts no try."""
+
+    error: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Refused for good: this message will never be accepted."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class OptedOut:
+    """The vendor knows that this person does not want to be written to on this channel."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It left us and no answer came: it may have been accepted, so it is never repeated unasked."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopAll:
+    """The account itself is not working (credentials, balance): not accepted, and nothing else would be."""
+
+    error: str
+
+
+Outcome: TypeAlias = Accepted | TryLater | SlowDown | GiveUp | OptedOut | Unknown | StopAll
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the engine must know of an adapter before it calls.
+
+    `in_flight` is how many envelopes it keeps on the wire together: the most that one lost worker can leave unknown.
+    `timeout_seconds` is how long one `submit` may take at the most; the engine ends it then and holds all of its
+    envelopes for unknown.
+    """
+
+    channels: frozenset[str] = frozenset({"sms", "whatsapp"})
+    in_flight: int = 50
+    timeout_seconds: float = 20.0
+
+
+class Provider(Protocol):
+    """An adapter: made once a process from its OPTIONS, called from one event loop."""
+
+    capabilities: Capabilities
+
+    async def submit(self, envelopes: Sequence[Envelope]) -> list[Outcome]:
+        """One outcome for each envelope, in their order; never raises for what the vendor did."""
+        ...

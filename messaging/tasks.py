@@ -1,0 +1,74 @@
+"""What Celery runs: each task is a bell that makes a worker look at the database. Nothing else of messaging knows
+Celery.
+
+`autoretry_for` is for what befalls the task itself, the database or the broker being away; a message's own retries
+stand in its row. Tasks take keyword arguments and tolerate unknown ones, so that old and new workers can run side by
+side.
+"""
+
+import time
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_shutting_down
+from django.db import InterfaceError, OperationalError
+from kombu.exceptions import OperationalError as BrokerError
+
+from campaigns.models import Campaign
+from messaging import bells, delivery, dispatch, recovery
+
+# A worker goes on from batch to batch for this long, then lets other tasks have their turn.
+TURN_SECONDS = 5.0
+
+AWAY: dict[str, Any] = {
+    "autoretry_for": (OperationalError, InterfaceError, BrokerError),
+    "retry_backoff": 1,
+    "retry_backoff_max": 30,
+    "retry_jitter": True,
+    "max_retries": 8,
+}
+
+
+@shared_task(name="messaging.deliver", **AWAY)
+def deliver(**_: Any) -> None:
+    """Deliver due batches, one after the other, until none is left or the turn is over."""
+    ends = time.monotonic() + TURN_SECONDS
+    while not delivery.stopping.is_set():
+        if time.monotonic() > ends:
+            bells.ring_delivery()
+            return
+        lease = delivery.take()
+        if lease is None:
+            return
+        released = delivery.deliver(lease)
+        if released is None:
+            continue
+        if released.due_at is not None:
+            bells.ring_delivery(at=released.due_at)
+        else:
+            recovery.complete(Campaign(pk=lease.campaign_id))
+
+
+@shared_task(name="messaging.launch", **AWAY)
+def launch(*, campaign_id: int, **_: Any) -> None:
+    """Write the messages of a launching campaign, page after page."""
+    while not delivery.stopping.is_set() and dispatch.launch_step(campaign_id):
+        pass
+
+
+@shared_task(name="messaging.start", **AWAY)
+def start(**_: Any) -> None:
+    """Begin the scheduled campaigns whose time has come."""
+    dispatch.start_due()
+
+
+@shared_task(name="messaging.sweep", ignore_result=True)
+def sweep(**_: Any) -> None:
+    """Find what no bell announced; not retried, since the next sweep does the same a second later."""
+    recovery.sweep()
+
+
+@worker_shutting_down.connect
+def hand_back(**_: Any) -> None:
+    """On TERM: finish the slice on the wire, hand back the rest."""
+    delivery.stopping.set()

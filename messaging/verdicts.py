@@ -1,0 +1,73 @@
+"""Decides, without touching anything, what a provider's outcome makes of a message."""
+
+from dataclasses import dataclass
+
+from messaging.models import Status
+from messaging.providers.base import Accepted, GiveUp, OptedOut, Outcome, SlowDown, StopAll, TryLater, Unknown
+from messaging.reasons import Reason
+
+LONGEST_ERROR = 500
+LONGEST_PROVIDER_ID = 255
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often a message may be refused for the moment before it is failed, and how long it waits in between."""
+
+    limit: int
+    base_seconds: float
+    cap_seconds: float
+
+    def wait_seconds(self, failures: int, jitter: float) -> float:
+        """How long to wait after this many failures: base × 2^(failures-1), capped, of which `jitter` (0 to 1) takes up
+        to half away, so that those who failed together do not come back together.
+        """
+        full = min(self.cap_seconds, self.base_seconds * 2.0 ** min(failures - 1, 62))
+        return full * (1 - jitter / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be written: the new status, why, and, for one that waits, for how long.
+
+    `failures` is how much `retry_count` rises.
+    """
+
+    status: Status
+    reason: Reason | None = None
+    error: str | None = None
+    failures: int = 0
+    wait_seconds: float | None = None
+    provider_message_id: str = ""
+
+
+def verdict(outcome: Outcome, retry_count: int, policy: RetryPolicy, jitter: float) -> Verdict:
+    """The verdict on one outcome of a message that was refused `retry_count` times before. Pure."""
+    match outcome:
+        case Accepted(provider_message_id):
+            return Verdict(Status.SENT, provider_message_id=_storable(provider_message_id)[:LONGEST_PROVIDER_ID])
+        case TryLater(error):
+            return _try_later(_storable(error)[:LONGEST_ERROR], retry_count + 1, policy, jitter)
+        case SlowDown(error, seconds):
+            wait = policy.wait_seconds(1, jitter) if seconds is None else min(seconds, policy.cap_seconds) + jitter
+            return Verdict(Status.PENDING, Reason.THROTTLED, _storable(error)[:LONGEST_ERROR], wait_seconds=wait)
+        case StopAll(error):
+            return Verdict(Status.PENDING, Reason.PROVIDER_STOPPED, _storable(error)[:LONGEST_ERROR])
+        case GiveUp(error):
+            return Verdict(Status.FAILED, Reason.REJECTED, _storable(error)[:LONGEST_ERROR])
+        case OptedOut(error):
+            return Verdict(Status.SKIPPED, Reason.OPTED_OUT, _storable(error)[:LONGEST_ERROR])
+        case Unknown(error):
+            return Verdict(Status.UNKNOWN, Reason.NO_ANSWER, _storable(error)[:LONGEST_ERROR])
+
+
+def _try_later(error: str, failures: int, policy: RetryPolicy, jitter: float) -> Verdict:
+    if failures >= policy.limit:
+        return Verdict(Status.FAILED, Reason.RETRIES_EXHAUSTED, error, failures=1)
+    wait = policy.wait_seconds(failures, jitter)
+    return Verdict(Status.PENDING, Reason.TEMPORARY_FAILURE, error, failures=1, wait_seconds=wait)
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL refuses NUL and lone surrogates, and a vendor's words must never cost us the outcome."""
+    return text.replace("\0", "").encode(errors="replace").decode()

@@ -1,0 +1,32 @@
+# One command each. Everything needs only Python 3.11 to 3.13, make and git.
+#   make run                      start Clarion with demo data, until Ctrl-C
+#   make test ARGS="-k launch"    the tests; ARGS go to pytest
+#   make check                    all that CI asks for
+# PY names the Python that makes .venv: make run PY=python3.12
+
+FIT = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PY ?= $(or $(shell for p in python3 python3.11 python3.12 python3.13; do \
+	"$$p" -c '$(FIT)' 2>/dev/null && echo "$$p" && break; done),python3)
+
+.DEFAULT_GOAL := run
+.PHONY: run test check lock format clean
+
+run:
+	@$(PY) dev.py run
+
+test:
+	@$(PY) dev.py test $(ARGS)
+
+check:
+	@$(PY) dev.py check $(ARGS)
+
+# For maintainers: resolve pyproject.toml anew (needs uv).
+lock:
+	@$(PY) dev.py lock
+
+format:
+	@$(PY) dev.py with-servers sh -c 'ruff format . && ruff check --fix .'
+
+# The data of `make run` in var/ stays.
+clean:
+	rm -rf .venv .venv.lock .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis staticfiles

@@ -30,13 +30,12 @@ class CampaignAdmin(ModelAdmin[Campaign]):
     """Campaigns, as far as they are campaigns alone; messaging adds what touches messages."""
 
     form = CampaignForm
-    list_display: ClassVar[Any] = ("name", "badge", "channel", "progress_cell", "scheduled_at", "created_at")
+    list_display = ("name", "badge", "channel", "progress_cell", "scheduled_at", "created_at")
     list_select_related = ("progress",)
     list_filter = ("status", "channel")
     list_per_page = 50
     search_fields = ("name",)
     search_help_text = _("Part of the name")
-    show_full_result_count = False
     actions_detail: ClassVar[Any] = ["preview", "pause", "resume", "cancel"]
     change_form_outer_before_template = "admin/campaigns/campaign/panel.html"
     facts: ClassVar[tuple[str, ...]] = (
@@ -95,7 +94,10 @@ class CampaignAdmin(ModelAdmin[Campaign]):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """The buttons that the campaign's status and the user's permissions allow."""
         campaign = self.get_object(request, unquote(str(object_id)))
-        offered = [self.get_unfold_action(name) for name in self.actions_detail]
+        offered = [
+            self.get_unfold_action(name)  # type: ignore[attr-defined]  # unfold carries no types
+            for name in self.actions_detail
+        ]
         return [each for each in offered if campaign and each.method.dialog_class.is_offered(request, campaign)]
 
     def get_urls(self) -> list[URLPattern]:
@@ -114,7 +116,7 @@ class CampaignAdmin(ModelAdmin[Campaign]):
         context = dict(extra_context or {})
         campaign = self.get_object(request, unquote(object_id)) if object_id else None
         if campaign:
-            context["panel"] = panel(campaign)
+            context |= {"panel": panel(campaign), "show_history": False, "show_delete": campaign.status not in KEPT}
             if campaign.status not in EDITABLE:
                 context |= dict.fromkeys(SAVE_BUTTONS, False)
         try:
@@ -135,8 +137,7 @@ class CampaignAdmin(ModelAdmin[Campaign]):
         """Not while messages are on their way or held back; the sentence says what to do first."""
         campaign = self.get_object(request, unquote(object_id))
         try:
-            if campaign and campaign.status in KEPT:
-                raise IllegalTransition(campaign, gettext("deleted"))
+            _refuse_while_kept(campaign)
             return super().delete_view(request, object_id, extra_context)
         except IllegalTransition as refused:
             messages.error(request, f"{refused} {gettext('Cancel it first.')}")
@@ -200,6 +201,11 @@ class CampaignAdmin(ModelAdmin[Campaign]):
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The cancel dialog."""
         return Cancel(request, self.campaign_or_404(request, object_id)).respond()
+
+
+def _refuse_while_kept(campaign: Campaign | None) -> None:
+    if campaign and campaign.status in KEPT:
+        raise IllegalTransition(campaign, gettext("deleted"))
 
 
 admin.site.register(Campaign, CampaignAdmin)

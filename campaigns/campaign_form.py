@@ -57,11 +57,11 @@ class CampaignForm(forms.ModelForm[Campaign]):
 
 
 def fields_help() -> SafeString:
-    """The fields that a text may use, as they are written in it."""
+    """The fields that a text may use, as they are written in it, and the place of the sample."""
     attributes = CustomerAttribute.objects.order_by("name").values_list("name", flat=True)[:MOST_FIELDS_NAMED]
     names = [_in_template(name) for name in (*TEXT_COLUMNS, *attributes)]
     return format_html(
-        "{} {}<br>{}",
+        '{} {}<br>{}<div id="sample"></div>',
         gettext("Fields:"),
         format_html_join(" ", "<code>{}</code>", ((name,) for name in names)),
         gettext("With a default for customers without a value: {FirstName|Guest}."),

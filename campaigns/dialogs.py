@@ -1,4 +1,4 @@
-"""Dialogs of a campaign's page: each says what a verb will do to how many, and does it only when that page is sent back.
+"""Dialogs of a campaign's page: each says what a verb will do to how many, and does it when that page is sent back.
 
 A GET never changes anything; a door makes one domain call, and what the domain refuses becomes a sentence on the page.
 """
@@ -48,7 +48,7 @@ class Dialog:
 
     @classmethod
     def is_offered(cls, request: HttpRequest, campaign: Campaign) -> bool:
-        """Whether this user may do it and the campaign is where it can be done; the database decides when it is done."""
+        """Whether this user may do it and the campaign is where it can be done; the database has the last word."""
         return request.user.has_perm(cls.permission) and campaign.status in cls.statuses and cls.suits(campaign)
 
     @classmethod

@@ -67,11 +67,8 @@ class Panel:
     @property
     def polls(self) -> bool:
         """Whether anything may still change by itself."""
-        return (
-            self.campaign.status in MOVING
-            or (self.bar.done < self.bar.whole
-            and self.campaign.status == Status.CANCELLED)
-        )
+        is_cancelling = self.campaign.status == Status.CANCELLED and self.bar.done < self.bar.whole
+        return self.campaign.status in MOVING or is_cancelling
 
     @property
     def poll_url(self) -> str:

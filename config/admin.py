@@ -21,7 +21,7 @@ admin.site.unregister([User, Group])
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin[User]):  # type: ignore[misc]  # two admins of one model
+class UserAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
     """Users, as Django has them, in unfold's clothes."""
 
     form = UserChangeForm
@@ -30,7 +30,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin[User]):  # type: ignore[misc]  # two
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin[Group]):  # type: ignore[misc]  # two admins of one model
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin[Group]):
     """Groups, as Django has them, in unfold's clothes."""
 
 
@@ -67,14 +67,14 @@ class ApiTokenAdmin(ModelAdmin[ApiToken]):
         """Make the token; the next page shows it."""
         row, secret = tokens.create(obj.user, obj.name)
         obj.pk, obj.token_key, obj.created = row.pk, row.token_key, row.created
-        obj._secret = secret  # type: ignore[attr-defined]  # noqa: SLF001  (only until the answer is made)
+        obj._secret = secret  # noqa: SLF001  (only until the answer is made)
 
     def response_add(self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None) -> HttpResponse:
         """The one page that shows the token: an answer that is stored nowhere, neither in a cookie nor in a cache."""
         context = self.admin_site.each_context(request) | {
             "title": _("The new token"),
             "opts": self.opts,
-            "secret": obj._secret,  # type: ignore[attr-defined]  # noqa: SLF001  (see save_model)
+            "secret": obj._secret,  # noqa: SLF001  (see save_model)
             "token": obj,
         }
         answer = render(request, "admin/config/apitoken/shown_once.html", context)

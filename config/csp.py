@@ -1,7 +1,5 @@
 """The Content-Security-Policy: strict everywhere, and on the admin's pages just what its scripts need."""
 
-from typing import Any
-
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
@@ -10,14 +8,14 @@ from django.urls import reverse
 ADMIN_SCRIPTS = ["'unsafe-inline'", "'unsafe-eval'"]
 
 
-class PolicyMiddleware(CSPMiddleware):  # type: ignore[misc]  # django-csp carries no types here
+class PolicyMiddleware(CSPMiddleware):
     """Adds to the policy of the settings what the admin needs, there only."""
 
     def get_policy_parts(
         self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
     ) -> PolicyParts:
         """The parts of one answer's policy."""
-        parts: Any = super().get_policy_parts(request, response, report_only)
+        parts = super().get_policy_parts(request, response, report_only)
         if not report_only and request.path_info.startswith(reverse("admin:index")):
-            parts.update = (parts.update or {}) | {"script-src": ADMIN_SCRIPTS}
+            parts.update = dict(parts.update or {}) | {"script-src": ADMIN_SCRIPTS}
         return parts

@@ -79,14 +79,14 @@ class ManyCustomers(_ChosenOnly, UnfoldAdminMultipleAutocompleteWidget):  # type
     """A search box for several customers."""
 
 
-class CustomerField(forms.ModelChoiceField):
+class CustomerField(forms.ModelChoiceField[Customer]):
     """One customer, found by a search."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(queryset=Customer.objects.all(), widget=OneCustomer(), **kwargs)
 
 
-class CustomersField(forms.ModelMultipleChoiceField):
+class CustomersField(forms.ModelMultipleChoiceField[Customer]):
     """Several customers, each found by a search."""
 
     def __init__(self, **kwargs: Any) -> None:

@@ -112,7 +112,7 @@ class Source:
     def _count_fields(self, delimiter: str) -> int:
         for piece in self.pieces(delimiter):
             if isinstance(piece, Broken):
-                return 0
+                return piece.text.count(delimiter) + 1
             if not piece.is_blank:
                 return len(piece.fields)
         return 0

@@ -117,9 +117,14 @@ def write_stack_env(path: Path, environ: dict[str, str]) -> None:
 
     The lines are a shell's assignments; `read_stack_env` and `config/env.py` read them.
     """
-    names = sorted(set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', (BASE / "config" / "settings.py").read_text())))
-    lines = [f"{name}={shlex.quote(environ[name])}\n" for name in ("CLARION_VAR", *names) if name in environ]
-    write_private(path, "".join(lines))
+    names = ("CLARION_VAR", *settings_names())
+    write_private(path, "".join(f"{name}={shlex.quote(environ[name])}\n" for name in names if name in environ))
+
+
+def settings_names() -> list[str]:
+    """The environment's variables that the settings read, taken from their source: a list here would be forgotten."""
+    source = (BASE / "config" / "settings.py").read_text()
+    return sorted(set(re.findall(r'\benv\.\w+\(\s*"([A-Z_]+)"', source)))
 
 
 def read_stack_env(path: Path) -> dict[str, str]:

@@ -23,6 +23,8 @@ from devstack.processes import Book, Service
 from devstack.terminal import fail
 
 DATABASE = "clarion"
+# Sorts by code point and knows all letters' cases, on every machine alike; docker-compose.yml has the same.
+LOCALE = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
 # How often in a row a server may die before the stack is given up.
 TRIES = 5
 OVERRIDE = "Set DATABASE_URL and REDIS_URL to use servers of your own."
@@ -143,13 +145,7 @@ def _initdb(data: Path, account: Sequence[str], log: Log) -> None:
     if account:
         shutil.chown(fresh, *_nobody())
     argv = [*account, _postgres_binary("initdb"), "-D", str(fresh), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
-    argv += [
-        "--locale-provider=builtin",
-        "--builtin-locale=C.UTF-8",
-        "--locale=C",
-        f"--lc-ctype={_utf8()}",
-        "--no-sync",
-    ]
+    argv += [*LOCALE, f"--lc-ctype={_utf8()}", "--no-sync"]
     with log.path.open("ab") as output:
         status = subprocess.run(argv, check=False, stdout=output, stderr=subprocess.STDOUT).returncode
     if status:

@@ -28,12 +28,15 @@ class Code(StrEnum):
 Hook: TypeAlias = Callable[[Campaign, Code, str], object]
 
 
-def tell(campaign: Campaign, code: Code) -> bool:
+def tell(campaign_id: int, code: Code) -> bool:
     """Log, e-mail ADMINS and call each of ALERT_HOOKS, if this was not told before; whether it was told now.
 
     Call it outside any transaction: it leaves the house. What fails is logged and keeps nobody else from being told.
     """
-    _row, is_new = Alert.objects.get_or_create(campaign_id=campaign.pk, code=code)
+    campaign = Campaign.objects.filter(pk=campaign_id).first()
+    if campaign is None:
+        return False  # deleted meanwhile
+    _row, is_new = Alert.objects.get_or_create(campaign=campaign, code=code)
     if not is_new:
         return False
     sentence = _sentence(campaign, code)

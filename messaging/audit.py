@@ -13,9 +13,9 @@ def audit(campaign: Campaign) -> dict[str, Any]:
     """The campaign's counts, the counts of its rows, whether they agree, and what is stuck.
 
     ``{"campaign", "status", "reason", "expected", "launching", "stats", "rows", "consistent", "stuck"}``, where `stuck`
-    is a list of ``{"what", "count", "why"}``.
-    Raises `Campaign.DoesNotExist` when it was deleted. Counts and rows are read in one statement, so that a campaign may be
-    audited while it sends. Reads every row of the campaign: about 0.2 s for a million.
+    is a list of ``{"what", "count", "why"}``. Counts and rows are read in one statement, so that a campaign may be
+    audited while it sends. Reads every row of the campaign: about 0.2 s for a million. Raises `Campaign.DoesNotExist`
+    when it was deleted.
     """
     campaign.refresh_from_db()
     stats, rows = _stats_and_rows(campaign.pk)

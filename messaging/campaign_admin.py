@@ -89,7 +89,7 @@ class ChooseCampaignForm(forms.Form):
 class WrittenToCustomerAdmin(CustomerAdmin):
     """Customers with the action that sends them a campaign, and with what a deletion takes along."""
 
-    actions: ClassVar[Any] = ["send_campaign"]
+    actions = ("send_campaign",)
 
     def get_urls(self) -> list[URLPattern]:
         """The page that follows the action."""

@@ -212,7 +212,7 @@ class TestForm(forms.Form):
 class TestSend(Dialog):
     """One message outside the ledger, to see it on a phone."""
 
-    name, icon = "test", "phone_iphone"
+    name, icon = "test_send", "phone_iphone"
     title, submit = gettext_lazy("Test send"), gettext_lazy("Send one test message")
     permission = "campaigns.send_campaign"
     statuses = frozenset({Status.DRAFT, Status.SCHEDULED, Status.SENDING, Status.PAUSED})

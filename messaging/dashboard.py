@@ -1,5 +1,6 @@
 """The admin's first page: how many customers, where the campaigns stand, what goes on and what went wrong."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -86,15 +87,12 @@ def failures() -> list[Failure]:
     if not latest:
         return []
     rows = OutboundMessage.objects.filter(status__in=[Status.FAILED, Status.UNKNOWN], campaign__in=latest).order_by()
-    read = rows.values("reason")[:MOST_FAILURES_READ]
-    counted: dict[str, int] = {}
-    for row in read:
-        counted[row["reason"]] = counted.get(row["reason"], 0) + 1
+    counted = Counter(row["reason"] for row in rows.values("reason")[:MOST_FAILURES_READ])
     words = dict(Reason.choices)
     page = reverse("admin:messaging_outboundmessage_changelist")
     return [
-        Failure(str(words.get(reason, reason)), count, f"{page}?reason={reason}")
-        for reason, count in sorted(counted.items(), key=lambda item: -item[1])
+        Failure(str(words.get(reason or "", reason)), count, f"{page}?reason={reason}")
+        for reason, count in counted.most_common()
     ]
 
 

@@ -62,7 +62,8 @@ def take() -> Lease | None:
     """
     token = uuid.uuid4()
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, {"token": token, "turn": random.getrandbits(31), "seconds": 60.0})
+        # At first for as long as it takes to learn the provider's time-out: a connection lost here costs only this.
+        cursor.execute(_TAKE, {"token": token, "turn": random.getrandbits(31), "seconds": 10.0})
         row = cursor.fetchone()
         if row is None:
             return None
@@ -131,24 +132,28 @@ def _deliver_slice(lease: Lease, rows: Sequence[Row], begun: float) -> bool:
         verdict(outcome, envelope.attempt, policy, random.random())  # noqa: S311 (jitter is no secret)
         for envelope, outcome in zip(envelopes, outcomes, strict=True)
     ]
-    _stop_if_told(lease, outcomes)
+    stopped = persistently(lease, lambda: _stop_if_told(lease, outcomes))
     held = persistently(lease, lambda: _settle(lease, ids, verdicts))
+    # Only now: to tell somebody may take longer than the lease.
+    if stopped:
+        persistently(lease, lambda: alerts.tell(lease.campaign_id, alerts.Code.PROVIDER_STOPPED))
     if any(each.reason == Reason.RETRIES_EXHAUSTED for each in verdicts):
-        alerts.tell(Campaign(pk=lease.campaign_id), alerts.Code.RETRIES_EXHAUSTED)
+        persistently(lease, lambda: alerts.tell(lease.campaign_id, alerts.Code.RETRIES_EXHAUSTED))
     return held
 
 
-def _stop_if_told(lease: Lease, outcomes: Sequence[Outcome]) -> None:
+def _stop_if_told(lease: Lease, outcomes: Sequence[Outcome]) -> bool:
+    """Pause the campaign when the account is broken, before its messages can be taken again; whether it now is."""
     if not any(isinstance(outcome, StopAll) for outcome in outcomes):
-        return
+        return False
     campaign = Campaign.objects.filter(pk=lease.campaign_id).first()
     if campaign is None:
-        return
+        return False
     try:
         campaign.pause(reason=Reason.PROVIDER_STOPPED)
-    except IllegalTransition:
-        return  # somebody paused, cancelled or ended it first
-    alerts.tell(campaign, alerts.Code.PROVIDER_STOPPED)
+    except IllegalTransition:  # somebody else moved it first, or we did and the commit was not confirmed to us
+        return campaign.reason == Reason.PROVIDER_STOPPED
+    return True
 
 
 def _renew(lease: Lease) -> bool:

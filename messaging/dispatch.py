@@ -167,7 +167,7 @@ def _start(campaign: Campaign) -> bool:
     with transaction.atomic():
         if campaign.audience is None:
             if campaign.return_for_want_of_audience():
-                bells.on_commit(lambda: alerts.tell(campaign, alerts.Code.NO_AUDIENCE))
+                bells.on_commit(lambda: alerts.tell(campaign.pk, alerts.Code.NO_AUDIENCE))
             return False
         if not campaign.start():
             return False

@@ -65,7 +65,8 @@ def test_a_header_that_cannot_be_used_is_refused_with_what_to_do(
 @pytest.mark.parametrize(
     ("header", "name"),
     [
-        ("Last visit", "last_visit"), ("lastVisit", "last_visit"), ("HTTPCode", "http_code"), ("customerID", "customer_id"),
+        ("Last visit", "last_visit"), ("lastVisit", "last_visit"), ("HTTPCode", "http_code"),
+        ("customerID", "customer_id"),
         ("Café", "cafe"), ("Points (2026)", "points_2026"), ("loyalty_points", "loyalty_points"), ("2026 points", None),
         ("", None), ("年龄", None),
     ],

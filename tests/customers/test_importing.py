@@ -1,7 +1,9 @@
 """Whole files through the import: what is stored, what is refused and where, and that the numbers add up."""
 
 import csv
+import io
 import stat
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -124,7 +126,7 @@ def test_no_list_is_made_when_nothing_was_refused(bring_in: Import, tmp_path: Pa
 
 
 def test_an_empty_cell_does_not_erase(bring_in: Import) -> None:
-    CustomerFactory(phone=ANN, first_name="Ann", attributes={"points": 1, "town": "Thika"})
+    CustomerFactory.create(phone=ANN, first_name="Ann", attributes={"points": 1, "town": "Thika"})
     summary = bring_in("phone,first name,last name,points\n0712345678,,Mwangi,\n")
     assert counts(summary) == {"records": 1, "updated": 1}
     customer = Customer.objects.get()
@@ -190,7 +192,7 @@ def test_a_number_becomes_one_only_when_nothing_is_lost(bring_in: Import, cell: 
 
 
 def test_whoever_would_get_too_many_attributes_is_refused(bring_in: Import) -> None:
-    CustomerFactory(phone=ANN, attributes={f"old_{number}": 1 for number in range(99)})
+    CustomerFactory.create(phone=ANN, attributes={f"old_{number}": 1 for number in range(99)})
     summary = bring_in("phone,one,two\n0712345679,1,1\n0712345678,1,1\n")
     assert counts(summary) == {"records": 2, "created": 1, "refused": 1}
     assert [line for line, *_ in refused(summary)] == ["3"]
@@ -205,8 +207,8 @@ def test_attributes_that_take_too_much_room_are_refused(bring_in: Import) -> Non
 
 
 def test_a_dry_run_says_what_would_be_and_stores_nothing(bring_in: Import) -> None:
-    CustomerFactory(phone=ANN, first_name="Ann")
-    CustomerFactory(phone="+254712345679", first_name="Bea")
+    CustomerFactory.create(phone=ANN, first_name="Ann")
+    CustomerFactory.create(phone="+254712345679", first_name="Bea")
     text = "phone,first name\n0712345678,Ann\n0712345679,Bo\n0712345680,Cat\n0712345680,Cy\n1,x\n"
     rehearsal = counts(bring_in(text, dry_run=True))
     assert set(Customer.objects.values_list("first_name", flat=True)) == {"Ann", "Bea"}
@@ -313,9 +315,6 @@ class TheNumbersAddUp(TestCase):
         quoting=st.booleans(),
     )
     def test_in_any_file(self, rows: list[list[str]], delimiter: str, codec: str, ending: str, quoting: bool) -> None:
-        import io
-        import tempfile
-
         text = io.StringIO(newline="")
         if quoting:
             csv.writer(text, delimiter=delimiter, lineterminator=ending).writerows(

@@ -94,13 +94,14 @@ TEMPLATES = [
 
 # --- Database -------------------------------------------------------------------------------------------------------
 # A pool a process: threads of web and worker borrow a connection for a request or a task and give it back.
+DATABASE_POOL = env.int("DATABASE_POOL", 12)
 DATABASES: dict[str, Any] = {"default": dj_database_url.parse(DATABASE_URL)}
 DATABASES["default"] |= {
     "CONN_MAX_AGE": 0,
     "CONN_HEALTH_CHECKS": True,
     "OPTIONS": DATABASES["default"].get("OPTIONS", {})
     | {
-        "pool": {"min_size": 0, "max_size": env.int("DATABASE_POOL", 12), "timeout": 15},
+        "pool": {"min_size": 0, "max_size": DATABASE_POOL, "timeout": 15},
         "options": "-c lock_timeout=15s -c timezone=UTC",
         "application_name": "clarion",
     },

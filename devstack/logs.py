@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LARGEST_BYTES = 10_000_000
-# gunicorn's and Celery's own spelling, PostgreSQL's, and Python's when a process ends by an exception.
-_COMPLAINT = re.compile(
-    rb"\[(WARNING|ERROR|CRITICAL)|WARNING/|ERROR/|CRITICAL/|\b(FATAL|PANIC): |^\w[\w.]*(Error|Exception)\b"
-)
+# gunicorn's and Celery's own spelling.
+_COMPLAINT = re.compile(r"\[(WARNING|ERROR|CRITICAL)|\b(WARNING|ERROR|CRITICAL)/")
 _JSON_LEVELS = {"warning", "error", "critical"}
 
 
@@ -25,6 +23,7 @@ class Log:
             path.replace(path.with_suffix(".log.1"))
         path.touch()
         self._read = path.stat().st_size
+        self._in_traceback = False
 
     def complaints(self) -> Iterator[str]:
         """The warnings and errors written since the last call, one line each."""
@@ -36,8 +35,19 @@ class Log:
                 if not line.endswith(b"\n"):  # the rest of it is still being written
                     break
                 self._read += len(line)
-                if text := _complaint(line):
+                if text := self._complaint(line.decode(errors="replace").rstrip()):
                     yield text
+
+    def _complaint(self, line: str) -> str:
+        """The line as it is shown at the terminal, or nothing when it is not a complaint."""
+        if line.startswith("Traceback "):
+            self._in_traceback = True
+        elif line.startswith("{"):
+            return _event(line)
+        elif self._in_traceback and line and not line[0].isspace():
+            self._in_traceback = False
+            return line
+        return line if _COMPLAINT.search(line) else ""
 
     def last_lines(self, count: int = 15) -> str:
         """The end of the log, for a person who has to see why something stopped."""
@@ -46,13 +56,10 @@ class Log:
             return b"".join(file.readlines()[-count:]).decode(errors="replace").rstrip()
 
 
-def _complaint(line: bytes) -> str:
-    """The line as it is shown at the terminal, or nothing when it is not a complaint."""
-    text = line.decode(errors="replace").rstrip()
-    if not text.startswith("{"):
-        return text if _COMPLAINT.search(line) else ""
+def _event(line: str) -> str:
+    """A structured event in one readable line, when it is a warning or worse."""
     try:
-        event = json.loads(text)
+        event = json.loads(line)
     except ValueError:
         return ""
     if event.get("level") not in _JSON_LEVELS:

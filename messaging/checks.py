@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.utils.module_loading import import_string
+from phonenumbers import SUPPORTED_REGIONS
 
 from customers.models import Channel
 
@@ -40,4 +41,27 @@ def every_provider_can_be_made(**_: Any) -> list[CheckMessage]:
             import_string(entry["BACKEND"])(**entry.get("OPTIONS", {}))
         except Exception as mistake:  # noqa: BLE001  (whatever a third party's class raises is told as a sentence)
             problems.append(Error(f"MESSAGE_PROVIDERS[{alias!r}] cannot be made: {mistake}", id="messaging.E003"))
+    return problems
+
+
+@register()
+def numbers_make_sense(**_: Any) -> list[CheckMessage]:
+    """Limits and waits are positive, and the phone region is one that libphonenumber knows."""
+    least = {
+        "MESSAGE_RETRY_LIMIT": 1,
+        "MESSAGE_RETRY_BASE_SECONDS": 0,
+        "MESSAGE_RETRY_CAP_SECONDS": 0,
+        "SWEEP_SECONDS": 0.1,
+        "DATABASE_POOL": 2,
+    }
+    problems: list[CheckMessage] = [
+        Error(f"{name} is {getattr(settings, name)}; it must be at least {limit}.", id="messaging.E004")
+        for name, limit in least.items()
+        if getattr(settings, name) < limit
+    ]
+    if settings.DEFAULT_PHONE_REGION not in SUPPORTED_REGIONS:
+        hint = "Set a country's two letters, such as KE."
+        problems.append(
+            Error(f"DEFAULT_PHONE_REGION is {settings.DEFAULT_PHONE_REGION!r}.", hint=hint, id="messaging.E005")
+        )
     return problems

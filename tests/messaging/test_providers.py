@@ -215,5 +215,22 @@ def test_bad_configuration_is_told_at_the_start(
     assert problem in {found.id for found in run_checks()}
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("MESSAGE_RETRY_LIMIT", 0, "messaging.E004"),
+        ("MESSAGE_RETRY_BASE_SECONDS", -1, "messaging.E004"),
+        ("SWEEP_SECONDS", 0, "messaging.E004"),
+        ("DEFAULT_PHONE_REGION", "Kenya", "messaging.E005"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_told_at_the_start(
+    settings: Settings, name: str, value: object, problem: str
+) -> None:
+    setattr(settings, name, value)
+
+    assert problem in {found.id for found in run_checks()}
+
+
 def test_good_configuration_is_not_complained_about() -> None:
     assert [found for found in run_checks() if (found.id or "").startswith("messaging")] == []

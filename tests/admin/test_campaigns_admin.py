@@ -1,0 +1,250 @@
+"""The admin's pages of campaigns: form, list, progress, deletion."""
+
+import re
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from campaigns import pace
+from campaigns.models import Campaign, Status
+from customers.models import Customer
+from messaging import dispatch
+from messaging.models import OutboundMessage
+from messaging.providers.memory import Memory
+from tests.admin.pages import page, snapshot, text
+from tests.factories import CampaignFactory, CustomerFactory, customers
+from tests.messaging.driving import deliver_due, send_to_everybody, sending_campaign
+
+LIST = "/admin/campaigns/campaign/"
+SAMPLE = f"{LIST}sample/"
+
+
+def test_a_new_campaign_is_a_draft_of_whom_made_it_with_plain_line_breaks(marketer: Client) -> None:
+    sent = {"name": "June", "channel": "sms", "base_template": " Hi {FirstName}\r\nBye ", "status": "sent"}
+    marketer.post(f"{LIST}add/", sent)
+    campaign = Campaign.objects.get()
+    assert campaign.base_template == " Hi {FirstName}\nBye "
+    assert campaign.status == Status.DRAFT
+    assert campaign.created_by_id == int(marketer.session["_auth_user_id"])
+
+
+def test_the_form_has_neither_status_nor_time_nor_audience(marketer: Client) -> None:
+    body = marketer.get(page(CampaignFactory.create())).content.decode()
+    names = set(re.findall(r'<(?:input|select|textarea)[^>]* name="(\w+)"', body))
+    assert {"name", "channel", "base_template"} <= names
+    assert not names & {"status", "scheduled_at", "scheduled_at_0", "audience", "reason", "expected", "launching"}
+
+
+def test_a_text_longer_than_the_limit_is_refused_with_a_sentence(marketer: Client) -> None:
+    sent = {"name": "June", "channel": "sms", "base_template": "x" * 5_001}
+    assert "at most 5000 characters" in text(marketer.post(f"{LIST}add/", sent))
+    assert not Campaign.objects.exists()
+
+
+def test_line_breaks_do_not_count_twice_towards_the_limit(marketer: Client) -> None:
+    marketer.post(f"{LIST}add/", {"name": "June", "channel": "sms", "base_template": "\r\n" * 5_000})
+    assert Campaign.objects.get().base_template == "\n" * 5_000
+
+
+def test_a_draft_can_be_edited(marketer: Client) -> None:
+    campaign = CampaignFactory.create()
+    marketer.post(page(campaign), {"name": "New", "channel": "whatsapp", "base_template": "Other"})
+    campaign.refresh_from_db()
+    assert (campaign.name, campaign.channel, campaign.base_template) == ("New", "whatsapp", "Other")
+
+
+def test_once_messages_are_written_only_the_name_can_be_edited(marketer: Client) -> None:
+    campaign = CampaignFactory.create(scheduled_at=timezone.now() + timedelta(hours=1), status=Status.SCHEDULED)
+    from campaigns.audience import listed
+
+    dispatch.send(campaign, listed([CustomerFactory.create().pk]), by=None)
+    marketer.post(page(campaign), {"name": "New", "channel": "whatsapp", "base_template": "Other"})
+    campaign.refresh_from_db()
+    assert (campaign.name, campaign.channel) == ("New", "sms")
+    assert campaign.base_template != "Other"
+
+
+def test_a_campaign_that_is_being_sent_cannot_be_edited(marketer: Client) -> None:
+    campaign = sending_campaign(1)
+    before = snapshot(campaign)
+    response = marketer.post(page(campaign), {"name": "New", "channel": "whatsapp", "base_template": "Other"})
+    assert response.status_code in {200, 302}
+    assert snapshot(campaign) == before
+    assert 'name="_save"' not in marketer.get(page(campaign)).content.decode()
+
+
+def test_an_edit_that_comes_after_the_send_is_refused_with_a_sentence(
+    marketer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The form was valid when it was read; the campaign is sent by somebody else before it is saved."""
+    campaign = CampaignFactory.create()
+    customer = CustomerFactory.create()
+    from campaigns.admin import CampaignAdmin
+    from campaigns.audience import listed
+
+    saving = CampaignAdmin.save_model
+
+    def send_first(self: Any, request: Any, obj: Any, form: Any, change: bool) -> None:
+        dispatch.send(Campaign.objects.get(pk=campaign.pk), listed([customer.pk]), by=None)
+        saving(self, request, obj, form, change)
+
+    monkeypatch.setattr(CampaignAdmin, "save_model", send_first)
+    sent = {"name": "New", "channel": "sms", "base_template": campaign.base_template}
+    response = marketer.post(page(campaign), sent, follow=True)
+    assert "it cannot be edited" in text(response)
+    campaign.refresh_from_db()
+    assert campaign.name != "New"
+
+
+def test_the_form_names_the_fields_that_a_text_may_use(marketer: Client) -> None:
+    CustomerFactory.create(attributes={"loyalty_points": 5})
+    shown = text(marketer.get(f"{LIST}add/"))
+    for field in ("{FirstName}", "{PreferredProduct}", "{Location}", "{LoyaltyPoints}"):
+        assert field in shown
+
+
+def test_the_sample_shows_the_text_as_a_customer_would_get_it_and_its_parts(marketer: Client) -> None:
+    CustomerFactory.create(first_name="Amina")
+    shown = text(marketer.post(SAMPLE, {"base_template": "Hi {FirstName}", "channel": "sms"}))
+    assert "Hi Amina" in shown
+    assert "1 part · GSM-7" in shown
+    shown = text(marketer.post(SAMPLE, {"base_template": "Hi {FirstName} 🎉" + "x" * 70, "channel": "sms"}))
+    assert "2 parts · UCS-2" in shown
+    assert "“🎉” is not in the GSM alphabet" in shown
+    assert "part" not in text(marketer.post(SAMPLE, {"base_template": "Hi", "channel": "whatsapp"}))
+
+
+def test_the_sample_tells_a_name_that_is_no_field(marketer: Client) -> None:
+    shown = text(marketer.post(SAMPLE, {"base_template": "Hi\n {Frist}", "channel": "sms"}))
+    assert "Line 2, column 2: There is no field “Frist”" in shown
+
+
+@pytest.mark.parametrize("sent", [{}, {"base_template": "\0{a", "channel": "pigeon"}, {"base_template": "x" * 9_000}])
+def test_the_sample_takes_whatever_is_sent(marketer: Client, sent: dict[str, str]) -> None:
+    assert marketer.post(SAMPLE, sent).status_code == 200
+
+
+def test_the_list_takes_the_same_few_queries_for_twenty_campaigns_as_for_one(marketer: Client) -> None:
+    sending_campaign(2)
+    with CaptureQueriesContext(connection) as few:
+        marketer.get(LIST)
+    for _n in range(19):
+        sending_campaign(1)
+    with CaptureQueriesContext(connection) as many:
+        marketer.get(LIST)
+    assert len(few) == len(many) <= 8
+    assert not any("outbound_messages" in query["sql"] for query in many)
+
+
+def test_the_list_shows_status_and_counts_and_filters_by_both(marketer: Client, outbox: Memory) -> None:
+    campaign = sending_campaign(3)
+    deliver_due()
+    CampaignFactory.create(channel="whatsapp")
+    shown = text(marketer.get(LIST))
+    assert "3 / 3" in shown
+    assert list(marketer.get(LIST, {"status__exact": "sent"}).context["cl"].result_list) == [campaign]
+    assert list(marketer.get(LIST, {"channel__exact": "sms"}).context["cl"].result_list) == [campaign]
+
+
+def polling(client: Client, campaign: Campaign) -> Any:
+    """The first thing that the campaign's page asks for."""
+    body = client.get(page(campaign)).content.decode()
+    [url] = re.findall(r'hx-get="([^"]*/progress/[^"]*)"', body)
+    return client.get(url.replace("&amp;", "&"))
+
+
+def test_the_progress_of_a_running_campaign_is_one_read_and_asks_again(marketer: Client) -> None:
+    campaign = sending_campaign(3)
+    query = urlencode(pace.as_query(pace.Look(0, 1.0)) | {"status": "sending"})
+    with CaptureQueriesContext(connection) as queries:
+        response = marketer.get(f"{LIST}{campaign.pk}/progress/?{query}")
+    reads = [query["sql"] for query in queries if "campaign" in query["sql"] and "permission" not in query["sql"]]
+    assert len(reads) == 1
+    assert "outbound_messages" not in reads[0]
+    assert "0 of 3 messages done" in text(response)
+    assert 'hx-trigger="every 2s"' in response.content.decode()
+    assert "HX-Refresh" not in response
+
+
+def test_the_page_loads_again_when_the_campaign_has_ended_and_then_asks_no_more(
+    marketer: Client, outbox: Memory
+) -> None:
+    campaign = sending_campaign(3)
+    query = urlencode({"status": "sending"})
+    deliver_due()
+    response = marketer.get(f"{LIST}{campaign.pk}/progress/?{query}")
+    assert response["HX-Refresh"] == "true"
+    body = marketer.get(page(campaign)).content.decode()
+    assert "hx-get" not in body.split('id="progress-')[1].split(">")[0]
+    assert 'data-count="sent">3<' in body
+
+
+def test_rate_and_time_left_come_from_the_look_before(marketer: Client) -> None:
+    campaign = sending_campaign(3)
+    before = pace.Look(0, timezone.now().timestamp() - 10, 1.0)
+    query = urlencode(pace.as_query(before) | {"status": "sending"})
+    shown = text(marketer.get(f"{LIST}{campaign.pk}/progress/?{query}"))
+    assert "1 messages a second · 0:00:05 left" in shown
+
+
+@pytest.mark.parametrize("query", ["done=x&at=y", "done=1&at=nan", "done=1&at=1&rate=inf", "status=nonsense"])
+def test_a_progress_query_that_makes_no_sense_is_answered_all_the_same(marketer: Client, query: str) -> None:
+    campaign = sending_campaign(1)
+    assert marketer.get(f"{LIST}{campaign.pk}/progress/?{query}").status_code == 200
+
+
+def test_a_campaign_of_everybody_counts_towards_what_is_expected(marketer: Client) -> None:
+    customers(4)
+    campaign = CampaignFactory.create()
+    from campaigns.audience import Everybody
+
+    dispatch.send(campaign, Everybody(), by=None)
+    shown = text(polling(marketer, campaign))
+    assert "0 of 4 messages done" in shown
+    assert "The messages are being written." in shown
+
+
+@pytest.mark.parametrize("verb", ["none", "pause"])
+def test_a_campaign_that_is_sending_or_paused_is_not_deleted_and_the_page_says_so(marketer: Client, verb: str) -> None:
+    campaign = sending_campaign(1)
+    if verb == "pause":
+        campaign.pause()
+    response = marketer.post(f"{LIST}{campaign.pk}/delete/", {"post": "yes"}, follow=True)
+    assert "it cannot be deleted. Cancel it first." in text(response)
+    assert Campaign.objects.filter(pk=campaign.pk).exists()
+
+
+def test_the_page_that_deletes_a_campaign_says_how_many_messages_go_too(marketer: Client, outbox: Memory) -> None:
+    campaign = sending_campaign(3)
+    deliver_due()
+    assert "Messages: 3" in text(marketer.get(f"{LIST}{campaign.pk}/delete/"))
+    marketer.post(f"{LIST}{campaign.pk}/delete/", {"post": "yes"})
+    assert not Campaign.objects.exists()
+    assert not OutboundMessage.objects.exists()
+    assert Customer.objects.count() == 3
+
+
+def test_campaigns_are_not_deleted_many_at_once(marketer: Client) -> None:
+    campaign = CampaignFactory.create()
+    marketer.post(LIST, {"action": "delete_selected", "_selected_action": [campaign.pk], "post": "yes"})
+    assert Campaign.objects.filter(pk=campaign.pk).exists()
+
+
+def test_a_campaign_that_is_not_there_is_no_error(marketer: Client) -> None:
+    for url in (f"{LIST}999/change/", f"{LIST}999/delete/", f"{LIST}nonsense/change/"):
+        assert marketer.get(url).status_code == 302
+    for url in (f"{LIST}999/progress/", f"{LIST}999/send/", f"{LIST}{'9' * 40}/pause/"):
+        assert marketer.get(url).status_code == 404
+
+
+def test_the_first_page_of_everybody_shows_the_end(marketer: Client, outbox: Memory) -> None:
+    customers(3)
+    campaign = send_to_everybody(CampaignFactory.create())
+    deliver_due()
+    assert "3 of 3 messages done" in text(marketer.get(page(campaign)))

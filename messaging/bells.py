@@ -22,23 +22,17 @@ MOST_WAITING = 16
 
 def ring_delivery(batches: int = 1, *, at: datetime | None = None) -> None:
     """Wake up to `batches` workers for what is due, now or `at` that time; harmless when nothing is."""
-    from messaging import tasks  # (tasks import those who ring)
-
-    _ring(tasks.deliver, at=at, times=min(batches, MOST_WAITING))
+    _ring("messaging.deliver", at=at, times=batches)
 
 
 def ring_launch(campaign_id: int) -> None:
     """Wake a worker to write the messages of a campaign that is launching."""
-    from messaging import tasks  # (tasks import those who ring)
-
-    _ring(tasks.launch, campaign_id=campaign_id)
+    _ring("messaging.launch", campaign_id=campaign_id)
 
 
 def ring_start(at: datetime) -> None:
     """Wake a worker at the time of a scheduled campaign."""
-    from messaging import tasks  # (tasks import those who ring)
-
-    _ring(tasks.start, at=at)
+    _ring("messaging.start", at=at)
 
 
 def on_commit(ring: Callable[[], object]) -> None:
@@ -46,21 +40,21 @@ def on_commit(ring: Callable[[], object]) -> None:
     transaction.on_commit(ring)
 
 
-def _ring(task: Any, *, at: datetime | None = None, times: int = 1, **kwargs: Any) -> None:
-    """A time beyond half the broker's visibility timeout is left to the sweep: Redis would hand such a task out again
-    and again (measured: 20 tasks ran 80 times).
-    """
+def _ring(task: str, *, at: datetime | None = None, times: int = 1, **kwargs: Any) -> None:
+    """Put bells in the task's queue by its name (the tasks import those who ring), unless enough wait there."""
     now = timezone.now()
+    # What is far off is left to the sweep: Redis hands out again and again what it holds longer than the visibility
+    # timeout (measured: 20 tasks ran 80 times).
     if at is not None and (at - now).total_seconds() > settings.BROKER_VISIBILITY_SECONDS / 2:
         return
-    queue = settings.CELERY_TASK_ROUTES[task.name]["queue"]
     when: dict[str, Any] = {"eta": at} if at is not None and at > now else {}
+    queue = settings.CELERY_TASK_ROUTES[task]["queue"]
     broker: Any
     with current_app.connection_for_write() as broker:
         try:
             # kombu's own patience holds up whoever rings while Redis is away (measured: 6 s a bell).
             broker.ensure_connection(max_retries=0)
             for _ in range(min(times, MOST_WAITING - broker.default_channel.client.llen(queue))):
-                task.apply_async(kwargs=kwargs, **when, connection=broker)
+                current_app.send_task(task, kwargs=kwargs, connection=broker, **when)
         except (OperationalError, RedisError) as fault:
-            log.warning("bell_lost", task=task.name, fault=type(fault).__name__, found_by="the sweep")
+            log.warning("bell_lost", task=task, fault=type(fault).__name__, found_by="the sweep")

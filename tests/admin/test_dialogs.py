@@ -311,7 +311,7 @@ def test_a_test_send_goes_to_one_number_and_stays_out_of_the_ledger(marketer: Cl
     sent = {"phone": "0712 345 678", "customer": customer.pk}
     response = marketer.post(dialog(campaign, "test_send"), sent, follow=True)
     assert "The provider accepted the test message." in text(response)
-    [envelope] = outbox.accepted
+    [envelope] = outbox.outbox
     assert (envelope.to, envelope.text) == ("+254712345678", "Hi Amina")
     assert snapshot(campaign) == before
 
@@ -321,13 +321,13 @@ def test_a_test_send_to_a_number_that_opted_out_is_refused_with_a_sentence(marke
     consent.opt_out(phone="+254712345678", channel="sms", source="test")
     shown = text(marketer.post(dialog(campaign, "test_send"), {"phone": "0712 345 678"}))
     assert "The number has opted out of this channel." in shown
-    assert not outbox.accepted
+    assert not outbox.outbox
 
 
 def test_a_test_send_to_no_number_is_refused_with_a_sentence(marketer: Client, outbox: Memory) -> None:
     shown = text(marketer.post(dialog(draft(), "test_send"), {"phone": "123"}))
     assert "This is not a valid phone number" in shown
-    assert not outbox.accepted
+    assert not outbox.outbox
 
 
 def test_the_selected_customers_of_the_list_are_sent_the_chosen_campaign(marketer: Client) -> None:

@@ -39,7 +39,7 @@ def paths(patterns: list[Any], prefix: str = "") -> Iterator[str]:
 def of_the_admin() -> list[str]:
     [resolver] = [each for each in get_resolver().url_patterns if str(each.pattern) == "admin/"]
     assert isinstance(resolver, URLResolver)
-    return [path for path in paths(resolver.url_patterns) if not path.startswith("(")]
+    return [path for path in paths(resolver.url_patterns, "admin/") if "(" not in path]
 
 
 def contents() -> dict[str, Any]:
@@ -49,9 +49,7 @@ def contents() -> dict[str, Any]:
     with connection.cursor() as cursor:
         for name in sorted(names):
             cursor.execute(f'SELECT t::text FROM "{name}" AS t ORDER BY 1')
-            found[name] = [
-                line for (line,) in cursor.fetchall()
-            ]
+            found[name] = [line for (line,) in cursor.fetchall()]
     return found
 
 
@@ -82,11 +80,11 @@ def test_walking_every_page_of_the_admin_changes_nothing(
             continue
         for url in addresses(path, everything):
             response = superuser.get(url, {"to": "all", "_confirmed": "1", "post": "yes", "action": "delete_selected"})
-            assert response.status_code < 500, url
+            assert response.status_code in {200, 302, 403}, url
             walked += 1
     assert walked > 80
     assert contents() == before
-    assert not outbox.accepted
+    assert not outbox.outbox
     assert Campaign.objects.count() == 4
     assert OutboundMessage.objects.count() == 7
 

@@ -21,11 +21,12 @@ def _line(title: Any, icon: str, page: str, permission: str) -> dict[str, Any]:
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Clarion",
     "SITE_HEADER": "Clarion",
-    "SITE_SUBHEADER": _("Campaigns by SMS and WhatsApp"),
+    "SITE_SUBHEADER": _("SMS and WhatsApp"),
     "SITE_SYMBOL": "campaign",
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda _request: static("campaigns/admin.css")],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("campaigns/icon.svg")}],
     "DASHBOARD_CALLBACK": "messaging.dashboard.callback",
     "COLORS": {
         # Teal: the bars' red, orange, green and blue already mean something.

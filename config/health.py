@@ -43,7 +43,7 @@ def _answers(name: str, ask: Callable[[], None]) -> bool:
 
 
 def _ask_database() -> None:
-    # A connection of its own: one from the pool could be waited for longer than we may.
+    # A connection of its own: the thread's waits longer than we may, and may be in the middle of something.
     params: dict[str, Any] = connection.get_connection_params()
     params |= {"connect_timeout": TIMEOUT_SECONDS, "options": f"-c statement_timeout={TIMEOUT_SECONDS}s"}
     with psycopg.connect(**params) as database:

@@ -1,6 +1,7 @@
 """Logs: one line an event, as text on a terminal and as JSON elsewhere, with ids and never a phone or text."""
 
 import logging.config
+import re
 import sys
 from typing import Any
 
@@ -11,6 +12,18 @@ def _without_query(_logger: Any, _method: str, event: structlog.types.EventDict)
     """Requests without their query strings: `?phone=` is how programs look for a customer."""
     if "request" in event:
         event["request"] = str(event["request"]).partition("?")[0]
+    return event
+
+
+# PostgreSQL puts the whole row, with its phone and text, behind “DETAIL:” when a constraint refuses it.
+_DETAIL = re.compile(r"DETAIL:.*?(?=\n\n(?:The above|During handling)|\Z)", re.DOTALL)
+
+
+def _without_rows(_logger: Any, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """Faults of the database without the row that they quote."""
+    for name in ("event", "exception"):
+        if isinstance(event.get(name), str):
+            event[name] = _DETAIL.sub("DETAIL: …", event[name])
     return event
 
 
@@ -33,6 +46,7 @@ LOGGING: dict[str, Any] = {
             "processors": [
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                _without_rows,
                 structlog.dev.ConsoleRenderer(colors=False)
                 if sys.stderr.isatty()
                 else structlog.processors.JSONRenderer(ensure_ascii=False),

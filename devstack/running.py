@@ -10,11 +10,12 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import NoReturn
 
 from devstack.environment import BASE, PYTHON, inside
 from devstack.processes import Service, kill_group, spawn
 from devstack.stack import Stack, folder, lock
-from devstack.terminal import fail, say
+from devstack.terminal import SIGNALS, fail, say
 
 READY_SECONDS = 90
 FIRST_PORT, PORTS_TRIED = 8000, 100
@@ -29,7 +30,7 @@ execute_from_command_line(["manage.py", "bootstrap", "--no-color"])
 """
 
 
-def run() -> int:
+def run() -> NoReturn:
     """Start everything, print where it is, and keep it going until a signal comes or a server is lost."""
     var = folder(str(BASE / "var"))
     held = lock(var / "lock")
@@ -38,22 +39,27 @@ def run() -> int:
     stack_env = var / "stack.env"
     stack_env.unlink(missing_ok=True)
     keep = Secrets(var)
-    say("starting PostgreSQL and Valkey …")
-    with Stack(var, durable=True) as stack:
-        stack.env = DEMO | stack.env | {"SECRET_KEY": keep.secret_key}
-        _prepare(stack, keep)
-        try:
-            write_stack_env(stack_env, stack.env)
-            with _listen() as listener:
-                address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-                _start(stack, listener)
-                _wait_until_ready(stack, address)
-                print(_banner(address, keep, var), flush=True)
-                while True:
-                    stack.watch()
-                    time.sleep(0.25)
-        finally:
-            stack_env.unlink(missing_ok=True)
+    with _listen() as listener:
+        say("starting PostgreSQL and Valkey …")
+        with Stack(var, durable=True) as stack:
+            stack.env = DEMO | stack.env | {"SECRET_KEY": keep.secret_key}
+            _prepare(stack, keep)
+            try:
+                write_stack_env(stack_env, stack.env)
+                _serve(stack, listener, keep)
+            finally:
+                stack_env.unlink(missing_ok=True)
+
+
+def _serve(stack: Stack, listener: socket.socket, keep: "Secrets") -> NoReturn:
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    _start(stack, listener)
+    _wait_until_ready(stack, address)
+    print(_banner(address, keep, stack.var), flush=True)
+    while True:
+        SIGNALS.stop_if_hung_up()
+        stack.watch()
+        time.sleep(0.25)
 
 
 def _start(stack: Stack, listener: socket.socket) -> None:

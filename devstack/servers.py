@@ -79,6 +79,28 @@ def start_valkey(var: Path, book: Book, *, durable: bool) -> tuple[str, Service]
     return f"unix://{path}?db=0", service
 
 
+def check_postgres(url: str) -> None:
+    """End the program when the user's own DATABASE_URL does not answer: Django's pool would try for many seconds."""
+    import psycopg
+
+    try:
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.OperationalError as problem:
+        fail(f"DATABASE_URL names a database that does not answer: {problem}")
+    except psycopg.ProgrammingError:
+        return  # options in the URL that only Django knows; it will say what is wrong with them
+
+
+def check_redis(url: str) -> None:
+    """End the program when the user's own REDIS_URL does not answer."""
+    import redis
+
+    try:
+        redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5).ping()
+    except (redis.RedisError, ValueError) as problem:
+        fail(f"REDIS_URL names a server that does not answer: {problem}")
+
+
 def _in_wheel(package: str, pattern: str) -> str:
     spec = importlib.util.find_spec(package)  # which does not import it
     for folder in spec.submodule_search_locations or () if spec else ():

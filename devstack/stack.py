@@ -37,10 +37,14 @@ class Stack:
     def __enter__(self) -> Self:
         self._book.end_leftovers()
         try:
-            if not self.env.get("DATABASE_URL"):
+            if given := self.env.get("DATABASE_URL"):
+                servers.check_postgres(given)
+            else:
                 self.env["DATABASE_URL"], service = servers.start_postgres(self.var, self._book, durable=self._durable)
                 self._servers.append(service)
-            if not self.env.get("REDIS_URL"):
+            if given := self.env.get("REDIS_URL"):
+                servers.check_redis(given)
+            else:
                 self.env["REDIS_URL"], service = servers.start_valkey(self.var, self._book, durable=self._durable)
                 self._servers.append(service)
         except BaseException:

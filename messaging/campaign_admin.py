@@ -40,6 +40,13 @@ class SendingCampaignAdmin(CampaignAdmin):
         "preview", "test_send", "unschedule", "schedule", "pause", "cancel", "resume", "send",
     ]  # fmt: skip
 
+    facts = (*CampaignAdmin.facts, "messages_link")
+
+    @admin.display(description=_("messages"))
+    def messages_link(self, campaign: Campaign) -> str:
+        """To the campaign's messages."""
+        return _link_to_messages("campaign__id__exact", campaign.pk)
+
     @admin.display(description=_("reason"))
     def why(self, campaign: Campaign) -> str:
         """Why it is where it is, in a sentence."""
@@ -159,7 +166,9 @@ class WrittenToCustomerAdmin(CustomerAdmin):
     @admin.display(description=_("messages"))
     def messages_link(self, customer: Customer) -> str:
         """To what was sent to this customer."""
-        url = reverse("admin:messaging_outboundmessage_changelist")
-        return format_html(
-            '<a class="text-link" href="{}?customer__id__exact={}">{}</a>', url, customer.pk, _("Show them")
-        )
+        return _link_to_messages("customer__id__exact", customer.pk)
+
+
+def _link_to_messages(lookup: str, pk: int) -> str:
+    url = reverse("admin:messaging_outboundmessage_changelist")
+    return format_html('<a class="text-link" href="{}?{}={}">{}</a>', url, lookup, pk, _("Show them"))

@@ -52,7 +52,6 @@ def numbers_make_sense(**_: Any) -> list[CheckMessage]:
         "MESSAGE_RETRY_BASE_SECONDS": 0,
         "MESSAGE_RETRY_CAP_SECONDS": 0,
         "SWEEP_SECONDS": 0.1,
-        "DATABASE_POOL": 2,
     }
     problems: list[CheckMessage] = [
         Error(f"{name} is {getattr(settings, name)}; it must be at least {limit}.", id="messaging.E004")

@@ -30,7 +30,8 @@ def dialog(campaign: Campaign, name: str) -> str:
 def buttons(client: Client, campaign: Campaign) -> set[str]:
     """The verbs that the campaign's page offers."""
     body = client.get(page(campaign)).content.decode()
-    return set(re.findall(rf'href="/admin/campaigns/campaign/{campaign.pk}/(\w+)/"', body)) - {"history", "delete", "change"}
+    found = re.findall(rf'"/admin/campaigns/campaign/{campaign.pk}/(\w+)/"', body)
+    return set(found) - {"history", "delete", "change"}
 
 
 def hidden(response: Any) -> dict[str, str]:

@@ -333,9 +333,7 @@ def test_a_test_send_to_no_number_is_refused_with_a_sentence(marketer: Client, o
 def test_the_selected_customers_of_the_list_are_sent_the_chosen_campaign(marketer: Client) -> None:
     campaign = draft()
     chosen = [customer.pk for customer in customers(4)[:3]]
-    asked = marketer.post(
-        "/admin/customers/customer/", {"action": "send_campaign", "_selected_action": [*chosen]}
-    )
+    asked = marketer.post("/admin/customers/customer/", {"action": "send_campaign", "_selected_action": [*chosen]})
     assert "3 customers are selected." in text(asked)
     ids = ",".join(map(str, sorted(chosen)))
     before = snapshot(campaign)

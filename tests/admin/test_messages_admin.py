@@ -42,9 +42,7 @@ def test_the_list_says_why_in_words(viewer: Client) -> None:
     assert str(Reason.OPTED_OUT.label) in text(viewer.get(LIST))
 
 
-def test_messages_are_filtered_by_status_reason_channel_campaign_and_provider(
-    viewer: Client, outbox: Memory
-) -> None:
+def test_messages_are_filtered_by_status_reason_channel_campaign_and_provider(viewer: Client, outbox: Memory) -> None:
     first, *_others = customers(3)
     consent.opt_out(phone=first.phone, channel="sms", source="test")
     campaign = send_to_everybody(CampaignFactory.create())

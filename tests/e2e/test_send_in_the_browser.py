@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from campaigns.models import Campaign, Status
 from customers import consent
 from customers.models import Customer
+from messaging.models import OutboundMessage
 from tests.factories import CampaignFactory, customers
 from tests.faults.stack import Stack, settled
 
@@ -48,8 +49,13 @@ def picture(page: Page, name: str) -> None:
 
 def open_campaign(page: Page, campaign: Campaign) -> None:
     """By the list, as a person does."""
-    page.get_by_role("link", name="Campaigns", exact=True).first.click()
-    page.get_by_role("link", name=campaign.name).click()
+    link(page, "Campaigns").first.click()
+    page.get_by_role("link", name=campaign.name, exact=True).click()
+
+
+def link(page: Page, words: str) -> Locator:
+    """The link with these words; what stands before them is its icon's name, which a font draws."""
+    return page.get_by_role("link", name=re.compile(rf"(^|\s){words}$"))
 
 
 def test_pressing_send_ends_in_a_sent_campaign_with_the_right_counts(page: Page, stack: Stack) -> None:
@@ -65,7 +71,7 @@ def test_pressing_send_ends_in_a_sent_campaign_with_the_right_counts(page: Page,
     open_campaign(page, campaign)
     expect(page.locator("#sample")).to_contain_text("Habari Wanjiru, karibu!")
     picture(page, "draft")
-    page.get_by_role("link", name="Send", exact=True).click()
+    link(page, "Send").click()
     picture(page, "send")
     page.get_by_role("button", name="Continue").click()
     expect(page.locator(".clarion-consequences")).to_contain_text("293 customers will be written to.")
@@ -79,13 +85,13 @@ def test_pressing_send_ends_in_a_sent_campaign_with_the_right_counts(page: Page,
     expect(page.locator("[data-status=sent]").first).to_be_visible()
     expect(page.locator("[data-count=sent]")).to_have_text("293")
     expect(page.locator("[data-count=skipped]")).to_have_text("7")
-    expect(page.get_by_role("link", name="Pause")).to_have_count(0)
+    expect(link(page, "Pause")).to_have_count(0)
     expect(page.locator(".clarion-panel[hx-get]")).to_have_count(0)
     picture(page, "sent")
 
     campaign.refresh_from_db()
     assert campaign.status == Status.SENT
-    assert settled(stack, campaign) == {"sent": 293, "skipped": 7}
+    assert settled(stack, campaign) == {"total": 300, "sent": 293, "skipped": 7}
     assert len(stack.accepted()) == 293
 
 
@@ -98,7 +104,7 @@ def test_the_customers_that_are_searched_and_chosen_are_the_ones_written_to(page
     stack.until_ready()
 
     open_campaign(page, campaign)
-    page.get_by_role("link", name="Send", exact=True).click()
+    link(page, "Send").click()
     page.get_by_label("Selected customers", exact=True).first.check()
     page.locator(".select2-search__field").fill("0712 345 678")
     page.get_by_role("option", name="Amina Hassan · +254712345678").click()
@@ -109,6 +115,5 @@ def test_the_customers_that_are_searched_and_chosen_are_the_ones_written_to(page
     expect(page.locator("[data-status=sent]").first).to_be_visible()
 
     campaign.refresh_from_db()
-    assert settled(stack, campaign) == {"sent": 1}
-    assert list(campaign.progress.campaign.pk for _one in [0]) == [campaign.pk]
-    assert chosen.pk is not None
+    assert settled(stack, campaign) == {"total": 1, "sent": 1}
+    assert OutboundMessage.objects.get().customer == chosen

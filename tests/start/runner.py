@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pty
 import re
 import shutil
 import signal
@@ -56,6 +57,7 @@ class Runner:
 
     def __init__(self, var: Path, **more: str) -> None:
         self.var = var
+        self.terminal, standard_input = pty.openpty()
         self.output = ""
         self._log = Path(f"{var}.out")
         with self._log.open("wb") as log:
@@ -63,12 +65,13 @@ class Runner:
                 [sys.executable, "dev.py", "run"],
                 cwd=BASE,
                 env=clean_environment(var, **{"PORT": "18000"} | more),
-                stdin=subprocess.DEVNULL,
+                stdin=standard_input,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509  (started from the main thread)
             )
+        os.close(standard_input)
 
     def __enter__(self) -> Self:
         self.wait_for(r"Stop +Ctrl-C")
@@ -76,7 +79,13 @@ class Runner:
 
     def __exit__(self, *_: object) -> None:
         self.end(signal.SIGINT)
+        self.forget()
+
+    def forget(self) -> None:
+        """Remove what is left of an ended one."""
         self._log.unlink()
+        if self.terminal:
+            os.close(self.terminal)
 
     def wait_for(self, pattern: str, seconds: float = SECONDS) -> None:
         """Wait until the terminal shows `pattern`; fails with all it shows when it never does."""
@@ -112,6 +121,12 @@ class Runner:
     def find(self, word: str) -> list[int]:
         """The process ids whose command line holds `word`, oldest first."""
         return sorted(pid for pid, command in alive(self.var).items() if word in command)
+
+    def close_terminal(self) -> int:
+        """Close the terminal it was started from, and return the status."""
+        os.close(self.terminal)
+        self.terminal = 0
+        return self.process.wait(SECONDS)
 
     def end(self, number: signal.Signals) -> int:
         """End it by a signal, once, and return the status."""

@@ -25,15 +25,17 @@ MARK = "Left by an earlier run"
 
 
 @pytest.fixture(scope="module")
-def var() -> Iterator[Path]:
-    with var_folder() as folder:
-        yield folder
+def taken_port() -> Iterator[int]:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        yield taken.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Runner]:
+def stack(taken_port: int) -> Iterator[Runner]:
     """One stack for all tests that only look."""
-    with var_folder() as folder, Runner(folder, ADMIN_PASSWORD="given 'by' me", API_TOKEN="") as runner:
+    with var_folder() as folder, Runner(folder, ADMIN_PASSWORD="given 'by' me", PORT=str(taken_port)) as runner:
         yield runner
 
 
@@ -96,23 +98,29 @@ def test_it_listens_on_this_machine_only(stack: Runner) -> None:
     assert [address for address in listening if address.endswith(f":{port}")] == [f"0100007F:{port}"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_however_it_ends_nobody_is_left_and_the_next_start_finds_the_data(var: Path, number: signal.Signals) -> None:
-    with Runner(var) as first:
-        assert len(alive(var)) >= 7  # dev.py, two servers, web with its two workers, worker, beat
-        password = first.shown("Password")
-        marked = _python(
-            first, "manage.py", "shell", "--no-imports", "-v0", "-c",
-            f"from campaigns.models import Campaign; Campaign.objects.update(name='{MARK} by {number.name}')",
-        )  # fmt: skip
-        assert marked.returncode == 0, marked.stderr
-        status = first.end(number)
-        assert status == (-number if number == signal.SIGKILL else 128 + number)
-        first.wait_until_nobody_is_left()
-    assert (var / "stack.env").exists() is (number == signal.SIGKILL)
-    with Runner(var) as second:
-        assert second.shown("Password") == password
-        assert f"{MARK} by {number.name}".encode() in second.get("/api/v1/campaigns")
+def test_however_it_ends_nobody_is_left_and_the_next_start_finds_the_data() -> None:
+    ends = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, "terminal", signal.SIGINT)
+    with var_folder() as folder:
+        found = password = ""
+        for end in ends:
+            with Runner(folder) as runner:
+                assert found.encode() in runner.get("/api/v1/campaigns")
+                assert password in {"", runner.shown("Password")}
+                found, password = f"{MARK} by {end!s}", runner.shown("Password")
+                _rename_campaigns(runner, found)
+                assert len(alive(folder)) >= 7  # dev.py, two servers, web with its two workers, worker, beat
+                if isinstance(end, str):
+                    assert runner.close_terminal() == 128 + signal.SIGHUP
+                else:
+                    assert runner.end(end) == (-end if end == signal.SIGKILL else 128 + end)
+                runner.wait_until_nobody_is_left()
+                assert (folder / "stack.env").exists() is (end == signal.SIGKILL)
+
+
+def _rename_campaigns(runner: Runner, name: str) -> None:
+    script = f"from campaigns.models import Campaign; Campaign.objects.update(name='{name}')"
+    answer = _python(runner, "manage.py", "shell", "--no-imports", "-v0", "-c", script)
+    assert answer.returncode == 0, answer.stderr
 
 
 def test_whatever_dies_is_started_again() -> None:
@@ -142,33 +150,37 @@ def _is_whole(runner: Runner, former: dict[str, int]) -> bool:
     return not set(former.values()) & set(now) and all(any(word in line for line in now.values()) for word in words)
 
 
-def test_a_taken_port_makes_it_use_the_next_one() -> None:
-    with socket.socket() as taken, var_folder() as folder:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with Runner(folder, PORT=str(port)) as runner:
-            assert int(runner.address.rpartition(":")[2]) > port
-            assert f"port {port} is taken" in runner.read()
+def test_a_taken_port_makes_it_use_the_next_free_one(stack: Runner, taken_port: int) -> None:
+    assert int(stack.address.rpartition(":")[2]) > taken_port
+    assert f"port {taken_port} is taken; using" in stack.read()
 
 
 def test_a_database_that_does_not_answer_is_told_and_ends_the_start() -> None:
     with var_folder() as folder:
-        nowhere = "postgresql://nobody@127.0.0.1:9/nowhere?connect_timeout=2"
-        runner = Runner(folder, DATABASE_URL=nowhere)
-        assert runner.process.wait(90) == 1
-        assert "the database could not be prepared" in runner.read()
+        runner = Runner(folder, DATABASE_URL="postgresql://nobody@127.0.0.1:9/nowhere")
+        assert runner.process.wait(60) == 1
+        assert "DATABASE_URL names a database that does not answer" in runner.read()
         runner.wait_until_nobody_is_left()
         assert not (folder / "pg").exists()
         assert not (folder / "stack.env").exists()
-        Path(f"{folder}.out").unlink()
+        runner.forget()
+
+
+def test_a_database_that_cannot_be_prepared_is_told_with_what_the_command_said() -> None:
+    with var_folder() as folder:
+        runner = Runner(folder, DEMO_CUSTOMERS="-1")
+        assert runner.process.wait(60) == 1
+        assert "the database could not be prepared" in runner.read()
+        assert "DEMO_CUSTOMERS must be 0 (no demo data) or more." in runner.read()
+        runner.wait_until_nobody_is_left()
+        runner.forget()
 
 
 def test_a_port_that_is_no_port_is_refused_in_a_sentence() -> None:
     with var_folder() as folder:
         answer = subprocess.run(
             [sys.executable, "dev.py", "run"],
-            cwd=BASE, env=clean_environment(folder, PORT="eighty"), check=False, capture_output=True, text=True, timeout=60,
+            cwd=BASE, env=clean_environment(folder, PORT="eighty"), check=False, capture_output=True, text=True,
         )  # fmt: skip
         assert answer.returncode == 1
         assert "PORT is “eighty”; it must be a number from 1 to 65535." in answer.stderr

@@ -51,10 +51,9 @@ def test_a_command_that_does_not_exist_is_told_in_a_sentence() -> None:
 
 
 def test_servers_of_the_users_own_are_used() -> None:
-    process = _start(
-        "sh", "-c", 'echo "$DATABASE_URL $REDIS_URL"', DATABASE_URL="postgresql:///x", REDIS_URL="redis://y"
-    )
-    assert process.communicate(timeout=60)[0] == "postgresql:///x redis://y\n"
+    own = {name: os.environ[name] for name in ("DATABASE_URL", "REDIS_URL")}
+    process = _start("sh", "-c", 'echo "$DATABASE_URL $REDIS_URL"; ls "$CLARION_VAR"', **own)
+    assert process.communicate(timeout=60)[0] == f"{own['DATABASE_URL']} {own['REDIS_URL']}\nlock\n"
 
 
 @pytest.mark.skipif(not LINUX, reason="looks for processes in /proc")

@@ -9,7 +9,7 @@ PY ?= $(or $(shell for p in python3 python3.11 python3.12 python3.13; do \
 	"$$p" -c '$(FIT)' 2>/dev/null && echo "$$p" && break; done),python3)
 
 .DEFAULT_GOAL := run
-.PHONY: run test check lock format clean
+.PHONY: run test check bench lock format clean
 
 run:
 	@$(PY) dev.py run
@@ -19,6 +19,10 @@ test:
 
 check:
 	@$(PY) dev.py check $(ARGS)
+
+bench:
+	@$(PY) dev.py with-servers sh -c 'for each in benchmarks/[a-z]*.py; do \
+		python -m "benchmarks.$$(basename "$$each" .py)" || exit; done'
 
 # For maintainers: resolve pyproject.toml anew (needs uv).
 lock:

@@ -17,12 +17,11 @@ from django.utils.translation import gettext_lazy as _
 from campaigns.admin_dialogs import Cancel, Pause, Preview, Resume
 from campaigns.campaign_form import CampaignForm, sample
 from campaigns.dialogs import button, page_url
-from campaigns.models import Campaign, IllegalTransition, Status
+from campaigns.models import KEPT, Campaign, IllegalTransition, Status
 from campaigns.progress_bar import bar, panel, status_badge
 from customers.tables import ModelAdmin
 
 EDITABLE = frozenset({Status.DRAFT, Status.SCHEDULED})
-KEPT = frozenset({Status.SENDING, Status.PAUSED})
 SAVE_BUTTONS = ("show_save", "show_save_and_continue", "show_save_and_add_another")
 
 
@@ -145,9 +144,7 @@ class CampaignAdmin(ModelAdmin[Campaign]):
 
     def delete_model(self, request: HttpRequest, obj: Campaign) -> None:
         """Delete it and, in the database, its messages, unless it is sending or paused at that very moment."""
-        deleted, _rows = Campaign.objects.filter(pk=obj.pk).exclude(status__in=KEPT).delete()
-        if not deleted:
-            raise IllegalTransition(obj, gettext("deleted"))
+        obj.remove()
 
     def get_actions(self, request: HttpRequest) -> Any:
         """No deletion of many at once: each campaign's own page says what goes with it."""

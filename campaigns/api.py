@@ -12,7 +12,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns.models import LONGEST_TEMPLATE, MESSAGE_STATUSES, Campaign, IllegalTransition, Status
+from campaigns.models import LONGEST_TEMPLATE, MESSAGE_STATUSES, Campaign, Status
 from campaigns.preview import preview
 from customers.models import Channel, Customer
 from customers.strict import METHODS, Moment, Nothing, StrictFields, StrictModelSerializer, StrictView, Text
@@ -159,10 +159,7 @@ class CampaignViewSet(
 
     def perform_destroy(self, instance: Campaign) -> None:
         """Delete it and, in the database, its messages, unless it is sending or paused at that very moment."""
-        idle = Campaign.objects.filter(pk=instance.pk).exclude(status__in=[Status.SENDING, Status.PAUSED])
-        deleted, _rows = idle.delete()
-        if not deleted:
-            raise IllegalTransition(instance, str(_("deleted")))
+        instance.remove()
 
     @extend_schema(request=PreviewRequest, responses=PreviewAnswer)
     @action(detail=True, methods=["post"], serializer_class=PreviewRequest)

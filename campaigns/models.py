@@ -29,17 +29,30 @@ class Status(models.TextChoices):
     CANCELLED = "cancelled", _("cancelled")
 
 
-class IllegalTransition(Exception):
-    """The campaign's current status does not allow the move; nothing was changed."""
+# While messages are on their way or held back, a campaign is not deleted.
+KEPT = frozenset({Status.SENDING, Status.PAUSED})
 
-    def __init__(self, campaign: "Campaign", verb: str) -> None:
+
+class IllegalTransition(Exception):
+    """The campaign's current state does not allow the move; nothing was changed. `code` is stable.
+
+    `given` is the code and the sentence for a campaign whose status would allow it, but which has its audience.
+    """
+
+    def __init__(self, campaign: "Campaign", verb: Any, given: "tuple[str, Any] | None" = None) -> None:
         campaign.refresh_from_db()
         self.campaign = campaign
-        self.verb = verb
-        super().__init__(
-            _("Campaign %(id)d is %(status)s: it cannot be %(verb)s.")
-            % {"id": campaign.pk, "status": campaign.get_status_display(), "verb": verb}
-        )
+        self.code, sentence = "illegal_transition", _("Campaign %(id)d is %(status)s: it cannot be %(verb)s.")
+        if given and campaign.audience is not None and campaign.status in (Status.DRAFT, Status.SCHEDULED):
+            self.code, sentence = given
+        super().__init__(sentence % {"id": campaign.pk, "status": campaign.get_status_display(), "verb": verb})
+
+
+AUDIENCE_GIVEN = ("audience_given", _("Campaign %(id)d already has its audience; it is %(status)s."))
+MESSAGES_WRITTEN = (
+    "messages_written",
+    _("Campaign %(id)d already has its audience: only name and time can be changed, or unschedule it."),
+)
 
 
 class CampaignQuerySet(models.QuerySet["Campaign"]):
@@ -99,7 +112,7 @@ class Campaign(models.Model):
     started_at = models.DateTimeField(_("started at"), null=True, editable=False)
     ended_at = models.DateTimeField(_("ended at"), null=True, editable=False)
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
-    updated_at = models.DateTimeField(_("updated at"), auto_now=True, db_default=Now())
+    updated_at = models.DateTimeField(_("updated at"), db_default=Now(), editable=False)
 
     objects = CampaignQuerySet.as_manager()
 
@@ -139,12 +152,12 @@ class Campaign(models.Model):
         if changes.keys() - {"name", "scheduled_at"}:
             allowed &= Q(audience__isnull=True)
         if changes.get("scheduled_at"):
-            changes["status"] = Status.SCHEDULED
-        self._move_where(allowed, _("edited"), **changes)
+            changes |= {"status": Status.SCHEDULED, "reason": ""}
+        self._move_where(allowed, _("edited"), MESSAGES_WRITTEN, **changes)
 
     def unschedule(self) -> None:
         """Back to draft, without time or audience; the caller removes its untried messages in the same transaction."""
-        self._move(Status.DRAFT, {Status.SCHEDULED}, _("unscheduled"), scheduled_at=None, **NO_LAUNCH)
+        self._move(Status.DRAFT, {Status.SCHEDULED}, _("unscheduled"), scheduled_at=None, reason="", **NO_LAUNCH)
 
     def pause(self, reason: str = "") -> None:
         """Stop handing messages to the provider, within a slice."""
@@ -154,12 +167,21 @@ class Campaign(models.Model):
         """Back to what it was; a campaign whose time came meanwhile goes on at once."""
         waits = Q(started_at=None) & (Q(scheduled_at__gt=Now()) | Q(audience__isnull=True))
         back = Case(When(waits, then=Value(Status.SCHEDULED)), default=Value(Status.SENDING))
-        self._move(back, {Status.PAUSED}, _("resumed"), reason="")
+        # Everybody is still to be drawn: that is `start`'s, which finds it by its missing start.
+        starts = ~waits & Q(started_at=None) & Q(audience__kind="list")
+        started_at = Case(When(starts, then=Now()), default=F("started_at"))
+        self._move(back, {Status.PAUSED}, _("resumed"), reason="", started_at=started_at)
 
     def cancel(self) -> None:
         """End it for good; a worker marks what is pending within seconds."""
         active = {Status.DRAFT, Status.SCHEDULED, Status.SENDING, Status.PAUSED}
-        self._move(Status.CANCELLED, active, _("cancelled"), ended_at=Now(), launching=False)
+        self._move(Status.CANCELLED, active, _("cancelled"), ended_at=Now(), launching=False, reason="")
+
+    def remove(self) -> None:
+        """Delete it and, in the database, its messages; raises `IllegalTransition` while it is sending or paused."""
+        deleted, _rows = Campaign.objects.filter(pk=self.pk).exclude(status__in=KEPT).delete()
+        if not deleted:
+            raise IllegalTransition(self, _("deleted"))
 
     def give_audience(self, audience: dict[str, Any], *, by: Any) -> None:
         """Take the audience and begin: `scheduled` when its time is still to come, else `sending`.
@@ -172,6 +194,7 @@ class Campaign(models.Model):
         self._move_where(
             Q(status__in=[Status.DRAFT, Status.SCHEDULED], audience__isnull=True),
             _("sent"),
+            AUDIENCE_GIVEN,
             status=Case(When(begins, then=Value(Status.SENDING)), default=Value(Status.SCHEDULED)),
             started_at=Case(When(begins, then=Now())),
             launched_at=Now() if not steps else Case(When(begins, then=Now())),
@@ -209,18 +232,20 @@ class Campaign(models.Model):
         """
         row = CampaignProgress.objects.filter(campaign=self.pk, pending=0, sending=0)
         failed = row.filter(sent=0, delivered=0, read=0, unknown=0)
+        nobody = models.Exists(row.filter(total=0))
         return self._try(
             Q(status=Status.SENDING, launching=False, started_at__isnull=False) & Q(models.Exists(row)),
             status=Case(When(models.Exists(failed), then=Value(Status.FAILED)), default=Value(Status.SENT)),
+            reason=Case(When(nobody, then=Value("no_audience")), default=F("reason")),
             ended_at=Now(),
         )
 
     def _move(self, to: Any, of: Collection[Status], verb: Any, **changes: Any) -> None:
         self._move_where(Q(status__in=of), verb, status=to, **changes)
 
-    def _move_where(self, allowed: Q, verb: Any, **changes: Any) -> None:
+    def _move_where(self, allowed: Q, verb: Any, given: tuple[str, Any] | None = None, **changes: Any) -> None:
         if not self._try(allowed, **changes):
-            raise IllegalTransition(self, verb)
+            raise IllegalTransition(self, verb, given)
 
     def _try(self, allowed: Q, **changes: Any) -> bool:
         moved = Campaign.objects.filter(allowed, pk=self.pk).update(updated_at=Now(), **changes)

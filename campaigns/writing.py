@@ -11,10 +11,14 @@ from campaigns.models import Campaign
 from customers import consent
 from customers.models import Channel, CustomerAttribute
 
+# Longer texts are cut one character later, which tells that they are too long: a page of them, each as long as fields
+# of 16 kB can make it, took all of a worker's memory.
+LONGEST_TEXT = 20_000
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What one customer would get, and whether the number has opted out."""
+    """What one customer would get, cut after `LONGEST_TEXT` + 1 characters, and whether the number has opted out."""
 
     customer_id: int
     address: str
@@ -57,5 +61,5 @@ class Writer:
     def _letters(self, rows: Iterable[Sequence[Any]]) -> Iterator[Letter]:
         render, is_sms = self.template.render_row, self.channel == Channel.SMS
         for customer_id, phone, opted_out, *values in rows:
-            text = render(values)
+            text = render(values)[: LONGEST_TEXT + 1]
             yield Letter(customer_id, phone, text, parts.count(text).parts if is_sms else 1, opted_out)

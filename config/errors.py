@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from campaigns.api import CampaignSerializer
 from campaigns.audience import InvalidAudience
-from campaigns.models import Campaign, CampaignProgress, IllegalTransition
+from campaigns.models import AUDIENCE_GIVEN, MESSAGES_WRITTEN, Campaign, CampaignProgress, IllegalTransition
 from customers.models import Customer
 
 
@@ -27,7 +27,7 @@ class Conflict(exceptions.APIException):
     status_code = status.HTTP_409_CONFLICT
 
     def __init__(self, refused: IllegalTransition) -> None:
-        super().__init__(str(refused), "illegal_transition")
+        super().__init__(str(refused), refused.code)
         self.extra = {"campaign": CampaignSerializer(refused.campaign).data}
 
 
@@ -84,7 +84,9 @@ class ExceptionFormatter(StandardFormatter):
 
 CLIENT_ERROR = ClientErrorEnum.choices
 REFUSAL_TYPES = [*ValidationErrorEnum.choices, *CLIENT_ERROR]
-CONFLICT_CODES = [("illegal_transition", "illegal_transition"), ("phone_taken", "phone_taken")]
+CONFLICT_CODES = [
+    (code, code) for code in ("illegal_transition", AUDIENCE_GIVEN[0], MESSAGES_WRITTEN[0], "phone_taken")
+]
 TOO_LARGE_CODES = [("too_large", "too_large")]
 
 

@@ -24,6 +24,6 @@ def opted_out(phones: Iterable[str], channel: str) -> set[str]:
 def opted_out_sql(phone: str) -> str:
     """SQL that is true when the number in the column `phone` must not be written to on `%(channel)s`.
 
-    For statements that decide and write in one go. One look-up in the index of (phone, channel).
+    For statements that decide and write in one go; answered from the index of (phone, channel).
     """
     return f"EXISTS (SELECT 1 FROM opt_outs WHERE opt_outs.phone = {phone} AND opt_outs.channel = %(channel)s)"  # noqa: S608

@@ -1,10 +1,11 @@
 """Customers, the names of their attributes, and who asked not to be written to."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from customers.attributes import validate_attributes
@@ -69,7 +70,7 @@ class Customer(models.Model):
         help_text=_("An IANA name such as “Africa/Nairobi”, if the customer gave one."),
     )
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
-    updated_at = models.DateTimeField(_("updated at"), auto_now=True, db_default=Now())
+    updated_at = models.DateTimeField(_("updated at"), db_default=Now(), editable=False)
 
     objects = CustomerQuerySet.as_manager()
 
@@ -95,6 +96,12 @@ class Customer(models.Model):
 
     def __str__(self) -> str:
         return " ".join(filter(None, [self.first_name, self.last_name])) or self.phone
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Write the row; the database's clock notes when a new one is made, and ours when one is changed."""
+        if not self._state.adding:
+            self.updated_at = timezone.now()
+        super().save(*args, **kwargs)
 
 
 class CustomerAttribute(models.Model):

@@ -197,6 +197,7 @@ def _is_ready(address: str) -> bool:
 
 def _banner(address: str, keep: Secrets, var: Path) -> str:
     header = shlex.quote(f"Authorization: Bearer {keep.api_token}")
+    elsewhere = "" if var == BASE / "var" else f"CLARION_VAR={shlex.quote(str(var))} "
     near = os.path.relpath(var) if var.is_relative_to(Path.cwd()) else str(var)
     return f"""
 Clarion is ready.
@@ -207,7 +208,7 @@ Clarion is ready.
   API token  {keep.api_token}
   Try        curl -H {header} {address}/api/v1/campaigns
   Logs       {near}/log/
-  Commands   .venv/bin/python manage.py help
+  Commands   {elsewhere}.venv/bin/python manage.py help
   Stop       Ctrl-C
 """
 

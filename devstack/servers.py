@@ -136,7 +136,7 @@ def _account() -> Sequence[str]:
     setpriv = ["setpriv", "--securebits=+no_setuid_fixup", f"--reuid={user}", f"--regid={group}", "--clear-groups"]
     setpriv += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
     # Changing the user clears the parent-death signal that `spawn` has set.
-    setpriv += ["--pdeathsig=INT", "--"] if shutil.which("setpriv") else []
+    setpriv += ["--pdeathsig=INT", "--"]
     advice = f"PostgreSQL does not run as root. Run this as an ordinary user. {OVERRIDE}"
     try:
         tried = subprocess.run([*setpriv, "true"], check=False, capture_output=True, text=True)

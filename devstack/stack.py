@@ -89,7 +89,10 @@ class Throwaway(Stack):
         # Held while we live, and released by the kernel however we die: `_sweep` of a later run asks for it.
         self._lock = lock(self._folder / "lock")
         super().__init__(self._folder, durable=False)
+        # Whatever this terminal is set up to send with, no test may.
+        self.env.pop("MESSAGE_PROVIDERS", None)
         self.env |= {
+            "MESSAGE_ROUTES": "sms=memory,whatsapp=memory",
             "SECRET_KEY": secrets.token_urlsafe(50),
             "CLARION_TEST_SUFFIX": f"_{os.getpid()}_{secrets.token_hex(3)}",
         }

@@ -1,4 +1,4 @@
-"""Tells people what needs a person, once for each campaign and cause."""
+"""Tells people what needs a person: noted in the transaction of its cause, told afterwards, also when a worker died."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -7,6 +7,7 @@ from typing import TypeAlias
 import structlog
 from django.conf import settings
 from django.core.mail import mail_admins
+from django.db import connection
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
@@ -28,17 +29,42 @@ class Code(StrEnum):
 Hook: TypeAlias = Callable[[Campaign, Code, str], object]
 
 
-def tell(campaign_id: int, code: Code) -> bool:
-    """Log, e-mail ADMINS and call each of ALERT_HOOKS, if this was not told before; whether it was told now.
+def note(campaign_id: int, code: Code) -> None:
+    """Note that people must be told; call it in the transaction of the cause.
 
-    Call it outside any transaction: it leaves the house. What fails is logged and keeps nobody else from being told.
+    `RETRIES_EXHAUSTED` is noted once a campaign, however many messages; the others each time that they happen.
     """
-    campaign = Campaign.objects.filter(pk=campaign_id).first()
-    if campaign is None:
-        return False  # deleted meanwhile
-    _row, is_new = Alert.objects.get_or_create(campaign=campaign, code=code)
-    if not is_new:
-        return False
+    Alert.objects.bulk_create([Alert(campaign_id=campaign_id, code=code)], ignore_conflicts=True)
+
+
+def tell_waiting() -> int:
+    """Tell what was noted and not yet told; how many alerts. Leaves the house: call it outside any transaction.
+
+    Whoever begins to tell one has a minute for it; after that another may, so that none is lost with a worker.
+    """
+    count = 0
+    while alert := _claim():
+        _tell(alert)
+        Alert.objects.filter(pk=alert.pk).update(told=True)
+        count += 1
+    return count
+
+
+def _claim() -> Alert | None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE campaign_alerts SET claimed_until = statement_timestamp() + interval '1 minute' WHERE id = ("
+            " SELECT id FROM campaign_alerts WHERE NOT told"
+            " AND (claimed_until IS NULL OR claimed_until < statement_timestamp())"
+            " ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id"
+        )
+        row = cursor.fetchone()
+    return Alert.objects.select_related("campaign").filter(pk=row[0]).first() if row else None
+
+
+def _tell(alert: Alert) -> None:
+    """Log, e-mail ADMINS and call each of ALERT_HOOKS; what fails is logged and keeps nobody else from being told."""
+    campaign, code = alert.campaign, Code(alert.code)
     sentence = _sentence(campaign, code)
     log.error("alert", campaign=campaign.pk, code=code.value)
     for name, tells in _channels(campaign, code, sentence).items():
@@ -46,7 +72,6 @@ def tell(campaign_id: int, code: Code) -> bool:
             tells()
         except Exception:
             log.exception("alert_not_delivered", campaign=campaign.pk, code=code.value, by=name)
-    return True
 
 
 def _channels(campaign: Campaign, code: Code, sentence: str) -> dict[str, Callable[[], object]]:
@@ -58,25 +83,17 @@ def _channels(campaign: Campaign, code: Code, sentence: str) -> dict[str, Callab
 
 
 def _sentence(campaign: Campaign, code: Code) -> str:
-    values = {"id": campaign.pk, "name": campaign.name}
     match code:
         case Code.NO_AUDIENCE:
-            return (
-                _("The time of campaign %(id)d “%(name)s” came, but it has no audience: it is a draft again.") % values
-            )
+            sentence = _("The time of campaign %(id)d “%(name)s” came, but it has no audience: it is a draft again.")
         case Code.RETRIES_EXHAUSTED:
-            return (
-                _(
-                    "Campaign %(id)d “%(name)s” has messages that the provider refused for the moment more often than"
-                    " the retry limit allows. They are failed; their last errors say why."
-                )
-                % values
+            sentence = _(
+                "Campaign %(id)d “%(name)s” has messages that the provider refused for the moment more often than"
+                " the retry limit allows. They are failed; their last errors say why."
             )
         case Code.PROVIDER_STOPPED:
-            return (
-                _(
-                    "Campaign %(id)d “%(name)s” paused itself: the provider's account is not working. Look at its"
-                    " credentials and balance, then resume."
-                )
-                % values
+            sentence = _(
+                "Campaign %(id)d “%(name)s” paused itself: the provider's account is not working or not configured."
+                " Look at its credentials and balance, then resume."
             )
+    return sentence % {"id": campaign.pk, "name": campaign.name}

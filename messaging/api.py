@@ -125,7 +125,7 @@ class AuditAnswer(serializers.Serializer[Any]):
 
     campaign = serializers.IntegerField()
     status = serializers.CharField()
-    reason = serializers.CharField()
+    reason = serializers.CharField(allow_null=True)
     expected = serializers.IntegerField()
     launching = serializers.BooleanField()
     stats = StatsSerializer()

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import connection
 from django.utils.translation import gettext as _
 
-from campaigns.models import MESSAGE_STATUSES, Campaign
+from campaigns.models import MESSAGE_STATUSES, Campaign, Status
 
 
 def audit(campaign: Campaign) -> dict[str, Any]:
@@ -14,7 +14,7 @@ def audit(campaign: Campaign) -> dict[str, Any]:
 
     ``{"campaign", "status", "reason", "expected", "launching", "stats", "rows", "consistent", "stuck"}``, where `stuck`
     is a list of ``{"what", "count", "why"}``. Counts and rows are read in one statement, so that a campaign may be
-    audited while it sends. Reads every row of the campaign: about 0.2 s for a million. Raises `Campaign.DoesNotExist`
+    audited while it sends. Reads every row of the campaign: seconds for a million. Raises `Campaign.DoesNotExist`
     when it was deleted.
     """
     campaign.refresh_from_db()
@@ -22,13 +22,13 @@ def audit(campaign: Campaign) -> dict[str, Any]:
     return {
         "campaign": campaign.pk,
         "status": campaign.status,
-        "reason": campaign.reason,
+        "reason": campaign.reason or None,
         "expected": campaign.expected,
         "launching": campaign.launching,
         "stats": stats,
         "rows": rows,
         "consistent": stats == rows,
-        "stuck": _stuck(campaign.pk),
+        "stuck": _stuck(campaign),
     }
 
 
@@ -52,15 +52,17 @@ def _stats_and_rows(campaign_id: int) -> tuple[dict[str, int], dict[str, int]]:
     return dict(zip(names, counts, strict=True)), rows
 
 
+# Counted batch by batch and subtracted: to ask each message for its batch took 6 s for a million.
 _COVERED = (
-    "EXISTS (SELECT 1 FROM message_batches AS batch WHERE batch.campaign_id = message.campaign_id"
-    " AND message.id BETWEEN batch.first_id AND batch.last_id"
+    "(SELECT count(*) FROM message_batches AS batch JOIN outbound_messages AS message"
+    " ON message.campaign_id = batch.campaign_id AND message.id BETWEEN batch.first_id AND batch.last_id"
+    " WHERE batch.campaign_id = %(id)s AND message.status = "
 )
 _MESSAGES = "SELECT count(*) FROM outbound_messages AS message WHERE message.campaign_id = %(id)s AND message.status = "
 _NOW = "statement_timestamp()"
 _QUESTIONS = {
-    "pending_in_no_batch": f"{_MESSAGES} 'pending' AND NOT {_COVERED})",
-    "sending_without_lease": f"{_MESSAGES} 'sending' AND NOT {_COVERED} AND batch.leased_until >= {_NOW})",
+    "pending_in_no_batch": f"SELECT ({_MESSAGES} 'pending') - {_COVERED} 'pending')",
+    "sending_without_lease": f"SELECT ({_MESSAGES} 'sending') - {_COVERED} 'sending' AND batch.leased_until >= {_NOW})",
     "waiting_to_retry": f"{_MESSAGES} 'pending' AND message.due_at > {_NOW}",
     "lease_ran_out": (
         "SELECT count(*) FROM message_batches WHERE campaign_id = %(id)s AND leased_until < statement_timestamp()"
@@ -68,7 +70,7 @@ _QUESTIONS = {
 }
 
 
-def _stuck(campaign_id: int) -> list[dict[str, Any]]:
+def _stuck(campaign: Campaign) -> list[dict[str, Any]]:
     why = {
         "pending_in_no_batch": _("Pending, but no batch hands them to a worker: please report this."),
         "sending_without_lease": _("On the wire when their worker was lost; the sweep will make them unknown."),
@@ -76,9 +78,12 @@ def _stuck(campaign_id: int) -> list[dict[str, Any]]:
         "lease_ran_out": _("Batches whose worker was lost; the sweep will hand them to another."),
     }
     found = []
+    if campaign.status == Status.PAUSED:
+        pending = campaign.progress.pending
+        found.append({"what": "paused", "count": pending, "why": _("The campaign is paused; resume it to go on.")})
     with connection.cursor() as cursor:
         for what, question in _QUESTIONS.items():
-            cursor.execute(question, {"id": campaign_id})
+            cursor.execute(question, {"id": campaign.pk})
             [count] = cursor.fetchone()
             if count:
                 found.append({"what": what, "count": count, "why": why[what]})

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from campaigns.audience import LARGEST_ID, Audience, CustomerList, InvalidAudience
 from campaigns.models import Campaign
 from campaigns.models import Status as CampaignStatus
-from campaigns.writing import Letter, Writer
+from campaigns.writing import LONGEST_TEXT, Letter, Writer
 from customers import consent
 from customers.models import Customer
 from messaging import alerts, bells, providers
@@ -35,7 +35,6 @@ BATCH = 2_000
 # Rows a transaction: a launch in pages of 5,000 and more reached 0.85-1.1 of a raw COPY of the same rows.
 PAGE = 3 * BATCH
 MOST_NAMED = 100
-LONGEST_TEXT = 20_000
 
 
 class UnknownCustomers(InvalidAudience):
@@ -85,6 +84,8 @@ def send(campaign: Campaign, audience: Audience, *, by: User | None) -> Queued:
         if not campaign.base_template.strip():
             raise InvalidAudience("empty_text", _("The campaign has no text."), "base_template")
         queued = _write_list(campaign, audience) if isinstance(audience, CustomerList) else _begin_launch(campaign)
+        if not queued.expected:
+            raise InvalidAudience("nobody", _("There is no customer to write to."), "all")
         bells.on_commit(lambda: _ring(queued))
     log.info(
         "campaign_launched", campaign=campaign.pk, audience=audience.kind, queued=queued.messages_queued,
@@ -129,7 +130,8 @@ def start_due() -> list[int]:
 
     One that has no audience goes back to draft, and somebody is told.
     """
-    return [campaign.pk for campaign in Campaign.objects.due()[:100] if _start(campaign)]
+    due = list(Campaign.objects.due().values_list("pk", flat=True)[:100])
+    return [campaign_id for campaign_id in due if _start(campaign_id)]
 
 
 def launch_step(campaign_id: int) -> bool:
@@ -163,11 +165,17 @@ def route(channel: str) -> str:
     return settings.MESSAGE_ROUTES[channel]
 
 
-def _start(campaign: Campaign) -> bool:
+def _start(campaign_id: int) -> bool:
     with transaction.atomic():
+        # Who holds the row is moving it: the next sweep looks again, and meanwhile the other campaigns are not held up.
+        campaign = (
+            Campaign.objects.due().select_for_update(skip_locked=True, no_key=True).filter(pk=campaign_id).first()
+        )
+        if campaign is None:
+            return False
         if campaign.audience is None:
             if campaign.return_for_want_of_audience():
-                bells.on_commit(lambda: alerts.tell(campaign.pk, alerts.Code.NO_AUDIENCE))
+                alerts.note(campaign.pk, alerts.Code.NO_AUDIENCE)
             return False
         if not campaign.start():
             return False
@@ -203,17 +211,13 @@ def _ring(queued: Queued) -> None:
 
 
 def _begin_launch(campaign: Campaign) -> Queued:
-    """Note whom everybody is: the customers there are now. Nobody at all is refused, unless the time is still to
-    come.
-    """
+    """Note whom everybody is: the customers there are now, or, while the time is still to come, how many there are."""
     if campaign.status == CampaignStatus.SCHEDULED:
         expected = Customer.objects.count()
     else:
         last = Customer.objects.aggregate(last=Max("id"))["last"] or 0
         expected = Customer.objects.filter(pk__lte=last).count()
         Launch.objects.create(campaign=campaign, last_customer_id=last)
-    if not expected and campaign.scheduled_at is None:
-        raise InvalidAudience("nobody", _("There is no customer to write to."), "all")
     Campaign.objects.filter(pk=campaign.pk).update(expected=expected)
     campaign.expected = expected
     return Queued(campaign, 0, 0, campaign.launching, expected)
@@ -254,7 +258,7 @@ def _write_rows(campaign: Campaign, letters: Sequence[Letter]) -> tuple[int, int
             status = Status.PENDING if reason is None else Status.SKIPPED
             copy.write_row(
                 (message_id, campaign.pk, letter.customer_id, status.value, reason and reason.value, letter.address)
-                + ((letter.text, letter.parts) if len(letter.text) <= LONGEST_TEXT else ("", 0))
+                + ((letter.text, letter.parts) if reason != Reason.TOO_LONG else ("", 0))
             )
     provider = route(campaign.channel)
     MessageBatch.objects.bulk_create(

@@ -153,16 +153,23 @@ class Launch(models.Model):
 
 
 class Alert(models.Model):
-    """Something that a person was told about a campaign; the key is what makes it told once."""
+    """Something that a person must be told about a campaign."""
 
     campaign = models.ForeignKey(Campaign, models.DO_NOTHING, db_constraint=False, related_name="+")
     code = models.CharField(max_length=64)
     created_at = models.DateTimeField(db_default=Now())
+    told = models.BooleanField(default=False, db_default=False)
+    claimed_until = models.DateTimeField(null=True, help_text="Until then somebody is telling it.")
 
     class Meta:
         db_table = "campaign_alerts"
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["id"], name="campaign_alerts_waiting", condition=Q(told=False))
+        ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["campaign", "code"], name="campaign_alerts_once")
+            models.UniqueConstraint(
+                fields=["campaign", "code"], name="campaign_alerts_once", condition=Q(code="retries_exhausted")
+            )
         ]
 
     def __str__(self) -> str:

@@ -49,7 +49,11 @@ def verdict(outcome: Outcome, retry_count: int, policy: RetryPolicy, jitter: flo
         case TryLater(error):
             return _try_later(_storable(error)[:LONGEST_ERROR], retry_count + 1, policy, jitter)
         case SlowDown(error, seconds):
-            wait = policy.wait_seconds(1, jitter) if seconds is None else min(seconds, policy.cap_seconds) + jitter
+            wait = (
+                policy.wait_seconds(1, jitter)
+                if seconds is None
+                else min(max(seconds, 0.0), policy.cap_seconds) + jitter
+            )
             return Verdict(Status.PENDING, Reason.THROTTLED, _storable(error)[:LONGEST_ERROR], wait_seconds=wait)
         case StopAll(error):
             return Verdict(Status.PENDING, Reason.PROVIDER_STOPPED, _storable(error)[:LONGEST_ERROR])

@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                 ('language', models.CharField(blank=True, db_default='', default='', help_text='A BCP 47 tag such as “sw” or “en-KE”.', max_length=35, validators=[customers.places.validate_language], verbose_name='language')),
                 ('time_zone', models.CharField(blank=True, db_default='', default='', help_text='An IANA name such as “Africa/Nairobi”, if the customer gave one.', max_length=64, validators=[customers.places.validate_time_zone], verbose_name='time zone')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created at')),
-                ('updated_at', models.DateTimeField(auto_now=True, db_default=django.db.models.functions.datetime.Now(), verbose_name='updated at')),
+                ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='updated at')),
             ],
             options={
                 'verbose_name': 'customer',

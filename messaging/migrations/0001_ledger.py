@@ -10,8 +10,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('campaigns', '0001_campaigns'),
-        ('customers', '0001_customers'),
+        ('campaigns', '0002_progress'),
+        ('customers', '0002_attribute_names'),
     ]
 
     operations = [
@@ -32,11 +32,14 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('code', models.CharField(max_length=64)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('told', models.BooleanField(db_default=False, default=False)),
+                ('claimed_until', models.DateTimeField(help_text='Until then somebody is telling it.', null=True)),
                 ('campaign', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='campaigns.campaign')),
             ],
             options={
                 'db_table': 'campaign_alerts',
-                'constraints': [models.UniqueConstraint(fields=('campaign', 'code'), name='campaign_alerts_once')],
+                'indexes': [models.Index(condition=models.Q(('told', False)), fields=['id'], name='campaign_alerts_waiting')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('code', 'retries_exhausted')), fields=('campaign', 'code'), name='campaign_alerts_once')],
             },
         ),
         migrations.CreateModel(

@@ -51,6 +51,22 @@ def trigger(name: str, event: str, tables: dict[str, str]) -> migrations.RunSQL:
     )
 
 
+# TRUNCATE knows no rows to count.
+TRUNCATED = f"""
+CREATE FUNCTION outbound_messages_count_truncated() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE campaign_progress SET total = 0, {", ".join(f"{status} = 0" for status in STATUSES)} WHERE total > 0;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER outbound_messages_count_truncated AFTER TRUNCATE ON outbound_messages
+    FOR EACH STATEMENT EXECUTE FUNCTION outbound_messages_count_truncated();
+"""
+UNTRUNCATED = """
+DROP TRIGGER outbound_messages_count_truncated ON outbound_messages;
+DROP FUNCTION outbound_messages_count_truncated();
+"""
+
+
 class Migration(migrations.Migration):
     """Adds the triggers."""
 
@@ -60,4 +76,5 @@ class Migration(migrations.Migration):
         trigger("outbound_messages_count_inserted", "INSERT", {"added": "NEW"}),
         trigger("outbound_messages_count_updated", "UPDATE", {"added": "NEW", "removed": "OLD"}),
         trigger("outbound_messages_count_deleted", "DELETE", {"removed": "OLD"}),
+        migrations.RunSQL(TRUNCATED, UNTRUNCATED),
     ]

@@ -1,6 +1,7 @@
 """Aliases to adapters, as Django's `caches`: made once a process, called on the process's own event loop."""
 
 import asyncio
+import math
 import threading
 from collections.abc import Sequence
 from functools import cache
@@ -9,7 +10,7 @@ from typing import cast
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from messaging.providers.base import Capabilities, Envelope, Outcome, Provider, Unknown
+from messaging.providers.base import Accepted, Capabilities, Envelope, Outcome, Provider, SlowDown, Unknown
 
 _lock = threading.Lock()
 
@@ -67,4 +68,15 @@ async def _call(provider: Provider, envelopes: Sequence[Envelope]) -> list[Outco
         return [Unknown(f"the adapter failed: {type(fault).__name__}")] * len(envelopes)
     if len(outcomes) != len(envelopes):
         return [Unknown("the adapter did not answer for every message")] * len(envelopes)
-    return outcomes
+    return [outcome if _is_sound(outcome) else Unknown("the adapter gave no outcome") for outcome in outcomes]
+
+
+def _is_sound(outcome: object) -> bool:
+    """Whether it is one of the port's outcomes, holding what it should: one that is not must not cost its neighbours
+    theirs.
+    """
+    if not isinstance(outcome, Outcome):
+        return False
+    if isinstance(outcome, SlowDown) and not (outcome.seconds is None or math.isfinite(outcome.seconds)):
+        return False
+    return isinstance(outcome.provider_message_id if isinstance(outcome, Accepted) else outcome.error, str)

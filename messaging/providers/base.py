@@ -89,6 +89,13 @@ class Capabilities:
     in_flight: int = 50
     timeout_seconds: float = 20.0
 
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for what would keep the engine from ever making progress."""
+        if self.in_flight < 1:
+            raise ValueError(f"in_flight is {self.in_flight}; it must be at least 1")
+        if not self.timeout_seconds > 0:
+            raise ValueError(f"timeout_seconds is {self.timeout_seconds}; it must be more than 0")
+
 
 class Provider(Protocol):
     """An adapter: made once a process from its OPTIONS, called from one event loop."""

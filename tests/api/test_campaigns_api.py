@@ -200,8 +200,8 @@ def test_once_its_audience_is_given_only_name_and_time_of_a_scheduled_campaign_c
     campaign.give_audience({"kind": "list"}, by=None)
     url = f"{URL}/{campaign.pk}"
 
-    assert error(api.patch(url, {"base_template": "other"}), 409)["code"] == "illegal_transition"
-    assert error(api.patch(url, {"name": "New", "channel": "whatsapp"}), 409)["code"] == "illegal_transition"
+    assert error(api.patch(url, {"base_template": "other"}), 409)["code"] == "messages_written"
+    assert error(api.patch(url, {"name": "New", "channel": "whatsapp"}), 409)["code"] == "messages_written"
     body = api.patch(url, {"name": "New", "scheduled_at": "2077-01-31T09:00:00Z"}).json()
     assert (body["name"], body["audience"], body["channel"]) == ("New", "list", "sms")
 

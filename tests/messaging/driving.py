@@ -6,7 +6,7 @@ from django.db import connection
 
 from campaigns.audience import Everybody, listed
 from campaigns.models import Campaign, CampaignProgress
-from messaging import delivery, dispatch, recovery
+from messaging import delivery, dispatch, leases, recovery
 from messaging.models import OutboundMessage
 from tests import factories
 
@@ -29,7 +29,7 @@ def send_to_everybody(campaign: Campaign) -> Campaign:
 
 def deliver_due() -> None:
     """Deliver all that is due now, and end what is done."""
-    while lease := delivery.take():
+    while lease := leases.take():
         delivery.deliver(lease)
     recovery.complete_campaigns()
 

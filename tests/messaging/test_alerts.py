@@ -1,14 +1,18 @@
 """Who is told, how often, and what happens when telling fails."""
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.mail import EmailMessage
+from django.db import transaction
+from django.utils import timezone
 from pytest_django import Settings
 
 from campaigns.models import Campaign
-from messaging import alerts
+from messaging import alerts, recovery
+from messaging.models import Alert
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -35,9 +39,10 @@ def test_an_alert_is_logged_mailed_and_handed_to_every_hook(
 ) -> None:
     settings.ALERT_HOOKS = ["tests.messaging.test_alerts.hook"]
     campaign = factories.CampaignFactory.create(name="Harambee")
+    alerts.note(campaign.pk, alerts.Code.RETRIES_EXHAUSTED)
 
     with caplog.at_level(logging.ERROR):
-        assert alerts.tell(campaign.pk, alerts.Code.RETRIES_EXHAUSTED)
+        assert alerts.tell_waiting() == 1
 
     assert [mail.to for mail in mailoutbox] == [["asha@example.com"]]
     assert "Harambee" in mailoutbox[0].body
@@ -45,15 +50,53 @@ def test_an_alert_is_logged_mailed_and_handed_to_every_hook(
     assert "retries_exhausted" in caplog.text
 
 
-def test_an_alert_is_told_once_for_each_campaign_and_cause(mailoutbox: list[EmailMessage]) -> None:
+def test_exhausted_retries_are_told_once_a_campaign_however_many_messages(mailoutbox: list[EmailMessage]) -> None:
     campaign, other = factories.CampaignFactory.create(), factories.CampaignFactory.create()
 
-    told = [alerts.tell(campaign.pk, alerts.Code.RETRIES_EXHAUSTED) for _ in range(3)]
+    for _ in range(3):
+        alerts.note(campaign.pk, alerts.Code.RETRIES_EXHAUSTED)
+        alerts.tell_waiting()
+    alerts.note(other.pk, alerts.Code.RETRIES_EXHAUSTED)
+    alerts.tell_waiting()
 
-    assert told == [True, False, False]
-    assert alerts.tell(other.pk, alerts.Code.RETRIES_EXHAUSTED)
-    assert alerts.tell(campaign.pk, alerts.Code.PROVIDER_STOPPED)
-    assert len(mailoutbox) == 3
+    assert len(mailoutbox) == 2
+
+
+def test_an_account_that_breaks_twice_is_told_twice(mailoutbox: list[EmailMessage]) -> None:
+    campaign = factories.CampaignFactory.create()
+    for _ in range(2):
+        alerts.note(campaign.pk, alerts.Code.PROVIDER_STOPPED)
+        alerts.tell_waiting()
+
+    assert len(mailoutbox) == 2
+
+
+def test_an_alert_whose_worker_died_before_telling_is_told_by_the_sweep(mailoutbox: list[EmailMessage]) -> None:
+    alerts.note(factories.CampaignFactory.create().pk, alerts.Code.PROVIDER_STOPPED)
+
+    assert recovery.sweep().told == 1
+    assert recovery.sweep().told == 0
+    assert len(mailoutbox) == 1
+
+
+def test_an_alert_whose_worker_died_while_telling_is_told_when_its_minute_is_over(
+    mailoutbox: list[EmailMessage],
+) -> None:
+    alerts.note(factories.CampaignFactory.create().pk, alerts.Code.PROVIDER_STOPPED)
+    assert alerts._claim() is not None
+
+    assert alerts.tell_waiting() == 0
+    Alert.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+    assert alerts.tell_waiting() == 1
+    assert len(mailoutbox) == 1
+
+
+def test_an_alert_of_a_cause_that_was_rolled_back_is_not_told() -> None:
+    with transaction.atomic():
+        alerts.note(factories.CampaignFactory.create().pk, alerts.Code.PROVIDER_STOPPED)
+        transaction.set_rollback(True)
+
+    assert alerts.tell_waiting() == 0
 
 
 def test_a_broken_hook_is_logged_and_keeps_nobody_else_from_being_told(
@@ -64,8 +107,9 @@ def test_a_broken_hook_is_logged_and_keeps_nobody_else_from_being_told(
         "nowhere.hook",
         "tests.messaging.test_alerts.hook",
     ]
+    alerts.note(factories.CampaignFactory.create().pk, alerts.Code.NO_AUDIENCE)
 
-    assert alerts.tell(factories.CampaignFactory.create().pk, alerts.Code.NO_AUDIENCE)
+    assert alerts.tell_waiting() == 1
 
     assert len(heard) == 1
     assert caplog.text.count("alert_not_delivered") == 2
@@ -74,8 +118,9 @@ def test_a_broken_hook_is_logged_and_keeps_nobody_else_from_being_told(
 @pytest.mark.parametrize("code", alerts.Code)
 def test_every_cause_has_a_sentence_that_names_the_campaign(code: alerts.Code, mailoutbox: list[EmailMessage]) -> None:
     campaign = factories.CampaignFactory.create(name="Harambee")
+    alerts.note(campaign.pk, code)
 
-    alerts.tell(campaign.pk, code)
+    alerts.tell_waiting()
 
     assert "Harambee" in mailoutbox[0].body
     assert str(campaign.pk) in mailoutbox[0].subject

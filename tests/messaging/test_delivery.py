@@ -10,7 +10,7 @@ from pytest_django import Settings
 from campaigns.models import Campaign
 from customers import consent
 from customers.models import Customer
-from messaging import delivery, recovery
+from messaging import delivery, leases, recovery
 from messaging.models import Alert, MessageBatch, OutboundMessage
 from messaging.providers.base import (
     Accepted,
@@ -37,8 +37,8 @@ def answering(outbox: Memory, outcome: Outcome) -> None:
     outbox.answer = lambda _envelope: outcome
 
 
-def leased() -> delivery.Lease:
-    lease = delivery.take()
+def leased() -> leases.Lease:
+    lease = leases.take()
     assert lease is not None
     return lease
 
@@ -251,7 +251,7 @@ def test_an_opt_out_between_two_slices_is_honoured(outbox: Memory, monkeypatch: 
     lease = leased()
     delivery._mark(lease, after=lease.first_id - 1, limit=1)
     consent.opt_out(phone=last.address, channel="sms", source="reply")
-    delivery._release(lease)
+    leases.release(lease)
     deliver_due()
 
     assert statuses(campaign) == ["sent", "sent", "skipped"]
@@ -321,8 +321,8 @@ def test_a_campaign_deleted_while_on_the_wire_makes_no_error(outbox: Memory) -> 
 def test_one_batch_is_leased_to_one_worker(outbox: Memory) -> None:
     sending_campaign(2)
 
-    assert delivery.take() is not None
-    assert delivery.take() is None
+    assert leases.take() is not None
+    assert leases.take() is None
 
 
 def test_who_lost_the_lease_marks_nothing(outbox: Memory) -> None:
@@ -416,7 +416,7 @@ def test_two_campaigns_take_turns(outbox: Memory) -> None:
     for _ in range(40):
         lease = leased()
         first.add(lease.campaign_id)
-        delivery._release(lease)
+        leases.release(lease)
 
     assert first == {campaign.pk for campaign in campaigns}
 

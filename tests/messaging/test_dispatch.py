@@ -244,7 +244,6 @@ def test_starting_twice_starts_once() -> None:
     assert dispatch.start_due() == []
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_campaign_whose_time_comes_without_an_audience_is_a_draft_again_and_somebody_is_told() -> None:
     campaign = later(hours=1)
     let_its_time_come(campaign)
@@ -286,10 +285,48 @@ def test_a_paused_campaign_whose_time_came_goes_on_when_resumed(outbox: Memory) 
     assert dispatch.start_due() == []
 
     campaign.resume()
-    assert campaign.status == "sending"
-    assert dispatch.start_due() == [campaign.pk]
+    assert (campaign.status, campaign.started_at is None) == ("sending", False)
+    assert dispatch.start_due() == []
     deliver_due()
     assert len(outbox.outbox) == 1
+
+
+def test_everybody_is_drawn_when_a_paused_campaign_whose_time_came_is_resumed() -> None:
+    campaign = later(hours=1)
+    factories.customers(2)
+    dispatch.send(campaign, Everybody(), by=None)
+    campaign.pause()
+    let_its_time_come(campaign)
+    campaign.resume()
+
+    assert dispatch.start_due() == [campaign.pk]
+    dispatch.launch_step(campaign.pk)
+    assert stats(campaign) == {"pending": 2}
+
+
+def test_a_scheduled_audience_of_nobody_is_refused() -> None:
+    campaign = later(hours=1)
+
+    with pytest.raises(InvalidAudience, match="no customer"):
+        dispatch.send(campaign, Everybody(), by=None)
+
+    campaign.refresh_from_db()
+    assert campaign.audience is None
+
+
+def test_a_campaign_whose_audience_is_gone_when_its_time_comes_says_so() -> None:
+    campaign = later(hours=1)
+    customer = factories.CustomerFactory.create()
+    dispatch.send(campaign, Everybody(), by=None)
+    customer.delete()
+    let_its_time_come(campaign)
+
+    dispatch.start_due()
+    dispatch.launch_step(campaign.pk)
+    deliver_due()
+
+    campaign.refresh_from_db()
+    assert (campaign.status, campaign.reason) == ("failed", "no_audience")
 
 
 def test_a_paused_campaign_whose_time_is_still_to_come_is_scheduled_again_when_resumed() -> None:

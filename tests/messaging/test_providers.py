@@ -154,12 +154,21 @@ class Odd:
             await asyncio.sleep(30)
         if self.habit == "broken":
             raise RuntimeError("with a phone in it: +254712345678")
+        if self.habit == "none":
+            return [Accepted(), None]  # type: ignore[list-item]
+        if self.habit == "words":
+            return [Accepted(12345), TryLater(None)]  # type: ignore[arg-type]
         return [Accepted()]
 
 
 @pytest.mark.parametrize(
     ("habit", "error"),
-    [("silent", "no answer within 0.05 s"), ("broken", "RuntimeError"), ("terse", "did not answer for every message")],
+    [
+        ("words", "gave no outcome"),
+        ("silent", "no answer within 0.05 s"),
+        ("broken", "RuntimeError"),
+        ("terse", "did not answer for every message"),
+    ],
 )
 def test_an_adapter_that_breaks_its_promise_leaves_unknown(settings: Settings, habit: str, error: str) -> None:
     settings.MESSAGE_PROVIDERS = {
@@ -173,6 +182,22 @@ def test_an_adapter_that_breaks_its_promise_leaves_unknown(settings: Settings, h
         assert isinstance(answer, Unknown)
         assert error in answer.error
         assert "254712345678" not in answer.error
+
+
+def test_one_outcome_that_is_none_does_not_cost_its_neighbour(settings: Settings) -> None:
+    settings.MESSAGE_PROVIDERS = {
+        "odd-none": {"BACKEND": "tests.messaging.test_providers.Odd", "OPTIONS": {"habit": "none"}}
+    }
+
+    answers = providers.submit("odd-none", [envelope("1"), envelope("2")])
+
+    assert [type(answer) for answer in answers] == [Accepted, Unknown]
+
+
+@pytest.mark.parametrize("numbers", [{"in_flight": 0}, {"timeout_seconds": 0}, {"timeout_seconds": float("nan")}])
+def test_an_adapter_that_could_never_make_progress_is_refused(numbers: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        Capabilities(**numbers)  # type: ignore[arg-type]
 
 
 def test_an_adapter_is_made_once_however_many_threads_ask(settings: Settings) -> None:

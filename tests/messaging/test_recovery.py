@@ -11,7 +11,7 @@ from django.utils import timezone
 from campaigns.audience import Everybody, listed
 from campaigns.models import Campaign
 from config.celery import app
-from messaging import bells, delivery, dispatch, recovery, tasks
+from messaging import bells, delivery, dispatch, leases, recovery, tasks
 from messaging.models import MessageBatch
 from messaging.providers.base import TryLater
 from messaging.providers.memory import Memory
@@ -126,7 +126,7 @@ def test_a_lost_broker_does_not_fail_the_send(
 
 
 def test_pending_messages_of_a_cancelled_campaign_are_cancelled_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recovery, "SLICE", 2)
+    monkeypatch.setattr(dispatch, "BATCH", 2)
     campaign = sending_campaign(5)
     campaign.cancel()
 
@@ -139,7 +139,7 @@ def test_pending_messages_of_a_cancelled_campaign_are_cancelled_in_slices(monkey
 
 def test_what_is_on_the_wire_when_a_campaign_is_cancelled_still_gets_its_outcome(outbox: Memory) -> None:
     campaign = sending_campaign(3)
-    lease = delivery.take()
+    lease = leases.take()
     assert lease is not None
     rows = delivery._mark(lease, after=0, limit=1)
     assert rows is not None
@@ -147,7 +147,8 @@ def test_what_is_on_the_wire_when_a_campaign_is_cancelled_still_gets_its_outcome
     recovery.sweep()
 
     delivery._deliver_slice(lease, rows, begun=10**12)
-    delivery._release(lease)
+    leases.release(lease)
+    recovery.sweep()
 
     assert statuses(campaign) == ["sent", "cancelled", "cancelled"]
     campaign.refresh_from_db()
@@ -169,7 +170,7 @@ def test_a_message_that_never_left_is_cancelled_with_its_campaign(outbox: Memory
 
 def test_a_campaign_that_should_have_ended_is_ended() -> None:
     campaign = sending_campaign(1)
-    lease = delivery.take()
+    lease = leases.take()
     assert lease is not None
     delivery.deliver(lease)
 
@@ -198,7 +199,7 @@ def test_a_launching_campaign_does_not_end_before_its_last_row(monkeypatch: pyte
 
 def test_reclaiming_twice_reclaims_once() -> None:
     sending_campaign(2)
-    lease = delivery.take()
+    lease = leases.take()
     assert lease is not None
     delivery._mark(lease, after=0, limit=1)
     expire_leases()

@@ -29,7 +29,7 @@ def test_the_lock_files_hold_only_pinned_packages_and_hashes() -> None:
     "line",
     [
         "--index-url https://example.org/simple",
-        "--find-links /opt/wheels",
+        "--find-links /some/wheels",
         "-r other.txt",
         "-e .",
         "django @ https://example.org/django.whl \\",

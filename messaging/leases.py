@@ -1,0 +1,134 @@
+"""Who may move the pending messages of a batch: taken, renewed, handed back, and narrowed to what is left."""
+
+import random
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from messaging import providers
+
+# To learn the provider's time-out takes no time: a worker lost between these two statements costs a batch only this.
+FIRST_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right of this worker, until it runs out, to be the only one that moves the pending messages of a batch."""
+
+    token: uuid.UUID
+    batch_id: int
+    campaign_id: int
+    channel: str
+    provider: str
+    first_id: int
+    last_id: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What is left of a batch: its next due time, or None when nothing in it is pending."""
+
+    due_at: datetime | None
+
+
+class NoProvider(LookupError):
+    """A batch waits for a provider that is no longer in MESSAGE_PROVIDERS."""
+
+    def __init__(self, campaign_id: int, alias: str) -> None:
+        self.campaign_id = campaign_id
+        super().__init__(alias)
+
+
+def take() -> Lease | None:
+    """Lease the next due batch of a campaign that is sending, or None when there is none.
+
+    Campaigns take turns by chance, so that a large one cannot keep a small one waiting. Raises `NoProvider` when the
+    batch's alias is no longer configured; it is then free again after some seconds.
+    """
+    token = uuid.uuid4()
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, {"token": token, "turn": random.getrandbits(31), "seconds": FIRST_SECONDS})
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    batch_id, campaign_id, channel, provider, first_id, last_id = row
+    try:
+        timeout_seconds = providers.capabilities(provider).timeout_seconds
+    except providers.UnknownAlias:
+        raise NoProvider(campaign_id, provider) from None
+    # Longer than two calls may take, so that a lease in use never runs out; as short as that, so that the batch of a
+    # dead worker is soon another's.
+    lease = Lease(token, batch_id, campaign_id, channel, provider, first_id, last_id, 2 * timeout_seconds + 5)
+    return lease if renew(lease) else None
+
+
+_TAKE = """
+UPDATE message_batches AS batch
+SET lease = %(token)s, leased_until = statement_timestamp() + make_interval(secs => %(seconds)s)
+FROM campaigns AS campaign
+WHERE campaign.id = batch.campaign_id AND batch.id = (
+    SELECT candidate.id
+    FROM message_batches AS candidate JOIN campaigns AS running ON running.id = candidate.campaign_id
+    WHERE running.status = 'sending' AND candidate.lease IS NULL AND candidate.due_at <= statement_timestamp()
+    ORDER BY hashint8(running.id # %(turn)s), candidate.due_at, candidate.id
+    LIMIT 1 FOR UPDATE OF candidate SKIP LOCKED)
+RETURNING batch.id, batch.campaign_id, campaign.channel, batch.provider, batch.first_id, batch.last_id
+"""
+
+
+def renew(lease: Lease) -> bool:
+    """Lengthen the lease, and lock the batch for the rest of the transaction; false when it is no longer ours."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE message_batches SET leased_until = statement_timestamp() + make_interval(secs => %s)"
+            " WHERE id = %s AND lease = %s",
+            [lease.seconds, lease.batch_id, lease.token],
+        )
+        return bool(cursor.rowcount == 1)
+
+
+def release(lease: Lease) -> Released | None:
+    """Hand the batch back, narrowed to what is still pending; it goes when nothing is.
+
+    What is `sending` here was marked by a transaction whose commit was never confirmed to us, so nobody was called for
+    it: it is pending again.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        if not renew(lease):
+            return None
+        cursor.execute(
+            "UPDATE outbound_messages SET status = 'pending', updated_at = statement_timestamp()"
+            " WHERE campaign_id = %s AND id BETWEEN %s AND %s AND status = 'sending'",
+            [lease.campaign_id, lease.first_id, lease.last_id],
+        )
+        due_at = narrow(cursor, lease.batch_id)
+    return Released(due_at)
+
+
+def narrow(cursor: CursorWrapper, batch_id: int) -> datetime | None:
+    """End a batch's lease and shrink it to what is pending in it, or delete it; its next due time, if it has one.
+
+    The caller holds the lock on the batch, and nothing in its range is `sending`.
+    """
+    cursor.execute(
+        "SELECT min(message.id), max(message.id), min(coalesce(message.due_at, statement_timestamp()))"
+        " FROM message_batches AS batch JOIN outbound_messages AS message"
+        " ON message.campaign_id = batch.campaign_id AND message.id BETWEEN batch.first_id AND batch.last_id"
+        " WHERE batch.id = %s AND message.status = 'pending'",
+        [batch_id],
+    )
+    first_id, last_id, due_at = cursor.fetchone()
+    if first_id is None:
+        cursor.execute("DELETE FROM message_batches WHERE id = %s", [batch_id])
+        return None
+    cursor.execute(
+        "UPDATE message_batches"
+        " SET lease = NULL, leased_until = NULL, first_id = %s, last_id = %s, due_at = %s WHERE id = %s",
+        [first_id, last_id, due_at, batch_id],
+    )
+    return cast(datetime, due_at)

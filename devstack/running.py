@@ -70,6 +70,8 @@ def _start(stack: Stack, listener: socket.socket) -> None:
     """
     python = str(PYTHON)
     web = [python, "-m", "gunicorn", "config.wsgi", "--bind", f"fd://{listener.fileno()}", "--no-control-socket"]
+    # Read once and forked: a third of the start's processor time.
+    web += ["--preload"]
     web += [
         "--worker-class",
         "gthread",

@@ -116,7 +116,7 @@ def test_a_near_campaign_is_rung_for_when_it_is_given_its_audience(django_captur
 def test_a_lost_broker_does_not_fail_the_send(
     django_capture_on_commit_callbacks: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.conf, "broker_write_url", "redis+socket:///nowhere/redis.sock")
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis+socket:///nowhere/redis.sock")
     customer = factories.CustomerFactory.create()
 
     with django_capture_on_commit_callbacks(execute=True):

@@ -181,6 +181,15 @@ def test_a_paused_campaign_is_waited_for(campaign: Campaign, outbox: Memory) -> 
     assert said.getvalue().count("The campaign is paused: waiting.") == 1
 
 
+def test_a_campaign_that_paused_itself_is_not_waited_for(campaign: Campaign, outbox: Memory) -> None:
+    customers(2)
+    thread = while_it_is_watched(lambda: Campaign.objects.get(pk=campaign.pk).pause(reason="provider_stopped"))
+
+    with pytest.raises(CommandError, match=r"paused itself \(provider_stopped\)"):
+        send(campaign.pk, "--all")
+    thread.join()
+
+
 def test_a_scheduled_campaign_says_for_when(campaign: Campaign) -> None:
     customers(1)
     campaign.revise(scheduled_at=timezone.now() + timedelta(days=2))

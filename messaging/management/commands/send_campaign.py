@@ -60,6 +60,8 @@ class Command(BaseCommand):
         if campaign.status == Status.SENT:
             self.stdout.write(sentence)
             return
+        if campaign.status == Status.PAUSED:
+            sentence = f"Campaign {campaign.pk} paused itself ({campaign.reason}); mend that and resume it. {counts}."
         if campaign.status == Status.DRAFT:
             sentence = f"Campaign {campaign.pk} went back to draft ({campaign.reason or 'it was unscheduled'})."
         raise CommandError(sentence)
@@ -75,7 +77,7 @@ class _Watch:
         self._status = ""
 
     def until_it_ends(self) -> Campaign | None:
-        """The campaign as it ended; none when it was deleted."""
+        """The campaign as it ended or paused itself; none when it was deleted."""
         with tqdm(unit=" messages", disable=self._quiet, dynamic_ncols=True) as bar:
             while True:
                 try:
@@ -87,7 +89,7 @@ class _Watch:
                     continue
                 if campaign is not None:
                     self._show(bar, campaign)
-                if campaign is None or campaign.status not in _MOVING:
+                if campaign is None or not _goes_on(campaign):
                     return campaign
                 time.sleep(LOOK_SECONDS)
 
@@ -105,6 +107,11 @@ class _Watch:
         bar.set_postfix(counts, refresh=False)
         bar.update(progress.done - bar.n)
         bar.refresh()
+
+
+def _goes_on(campaign: Campaign) -> bool:
+    """Whether it may go on without anybody mending something: an owner's pause has no reason, Clarion's own has."""
+    return campaign.status in _MOVING and not (campaign.status == Status.PAUSED and campaign.reason)
 
 
 def _told(queued: dispatch.Queued) -> str:

@@ -96,12 +96,13 @@ TEMPLATES = [
 # A connection a thread, looked at before it is used again. Not psycopg's pool: after a restart of PostgreSQL it tries
 # its dead connections one by one with growing pauses (the next query took 6.3 s after four, and failed after eight).
 DATABASES: dict[str, Any] = {"default": dj_database_url.parse(DATABASE_URL)}
+_options: dict[str, Any] = DATABASES["default"].get("OPTIONS", {})
 DATABASES["default"] |= {
     "CONN_MAX_AGE": 60,
     "CONN_HEALTH_CHECKS": True,
-    "OPTIONS": DATABASES["default"].get("OPTIONS", {})
+    "OPTIONS": _options
     | {
-        "options": "-c lock_timeout=15s -c timezone=UTC",
+        "options": f"-c lock_timeout=15s -c timezone=UTC {_options.get('options', '')}".rstrip(),
         "application_name": "clarion",
         "connect_timeout": 10,
     },

@@ -451,3 +451,41 @@ def test_a_short_absence_of_the_database_costs_no_outcome(outbox: Memory, monkey
 
     assert stats(campaign) == {"sent": 2}
     assert len(outbox.outbox) == 2
+
+
+def test_a_batch_is_handed_back_between_two_slices_when_the_turn_is_over(
+    outbox: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "capabilities", type(outbox.capabilities)(in_flight=2))
+    campaign = sending_campaign(5)
+
+    released = delivery.deliver(leased(), until=0.0)
+
+    assert released is not None
+    assert released.due_at is not None
+    assert stats(campaign) == {"sent": 2, "pending": 3}
+    deliver_due()
+    assert stats(campaign) == {"sent": 5}
+
+
+def test_an_outcome_that_could_not_be_written_before_the_lease_ran_out_is_written_after(
+    outbox: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = sending_campaign(2)
+    lease = leased()
+    settle, tries = delivery._settle, iter([True])
+
+    def settle_after_the_lease(*args: object) -> bool:
+        if next(tries, False):
+            expire_leases()
+            assert list(recovery.reclaim()) == [2]
+            raise OperationalError("gone for longer than the lease")
+        return settle(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(delivery, "_settle", settle_after_the_lease)
+    monkeypatch.setattr(connection, "close", lambda: None)  # the test's transaction lives in this connection
+
+    assert delivery.deliver(lease) is None
+
+    assert stats(campaign) == {"sent": 2}
+    assert len(outbox.outbox) == 2

@@ -244,3 +244,31 @@ def test_a_retry_survives_the_loss_of_every_bell(outbox: Memory) -> None:
     make_due()
 
     assert recovery.sweep().due == 1
+
+
+def test_a_campaign_whose_provider_is_no_longer_configured_pauses_and_says_so(outbox: Memory) -> None:
+    campaign = sending_campaign(1)
+    MessageBatch.objects.update(provider="gone")
+
+    with pytest.raises(leases.NoProvider):
+        tasks.deliver.apply(throw=True)
+
+    campaign.refresh_from_db()
+    assert (campaign.status, campaign.reason) == ("paused", "provider_stopped")
+    assert recovery.sweep().told == 1
+    assert stats(campaign) == {"pending": 1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_step_of_the_sweep_that_fails_keeps_no_other_from_being_done(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails() -> int:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setitem(recovery.STEPS, "started", fails)
+    campaign = sending_campaign(2)
+    campaign.cancel()
+
+    assert recovery.sweep().cancelled == 2
+    assert "sweep_step_failed" in caplog.text

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.core.validators import MaxLengthValidator
+from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Length, Now
@@ -15,6 +15,7 @@ from campaigns.indexes import LongNamedIndex
 from customers.models import Channel
 
 LONGEST_TEMPLATE = 5_000
+HEAVIEST = 100
 
 
 class Status(models.TextChoices):
@@ -91,6 +92,14 @@ class Campaign(models.Model):
         _("text"), blank=True, default="", db_default="", validators=[MaxLengthValidator(LONGEST_TEMPLATE)]
     )
     scheduled_at = models.DateTimeField(_("scheduled at"), null=True, blank=True)
+    expires_at = models.DateTimeField(
+        _("expires at"), null=True, blank=True,
+        help_text=_("What has not gone out by then is never sent: rather not at all than too late."),
+    )  # fmt: skip
+    weight = models.PositiveSmallIntegerField(
+        _("weight"), default=1, db_default=1, validators=[MinValueValidator(1), MaxValueValidator(HEAVIEST)],
+        help_text=_("Its share of the provider's rate beside other running campaigns: 1 to 100."),
+    )  # fmt: skip
     audience = models.JSONField(
         _("audience"), null=True, editable=False,
         help_text=_('Null until it is given, then {"kind": "list"} or {"kind": "all"}.'),
@@ -137,6 +146,7 @@ class Campaign(models.Model):
                 condition=LessThanOrEqual(Length("base_template"), LONGEST_TEMPLATE),
                 name="campaigns_base_template_length",
             ),
+            models.CheckConstraint(condition=Q(weight__gte=1, weight__lte=HEAVIEST), name="campaigns_weight"),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,8 @@
 """Who may move the pending messages of a batch: taken, renewed, handed back, and narrowed to what is left."""
 
+import os
 import random
+import socket
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +15,9 @@ from messaging import providers
 
 # To learn the provider's time-out takes no time: a worker lost between these two statements costs a batch only this.
 FIRST_SECONDS = 10.0
+
+# Who we are, for those who read a log or ask who held a batch: host and process.
+WORKER = f"{socket.gethostname()[:200]}:{os.getpid()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,9 @@ def take() -> Lease | None:
     """
     token = uuid.uuid4()
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, {"token": token, "turn": random.getrandbits(31), "seconds": FIRST_SECONDS})
+        cursor.execute(
+            _TAKE, {"token": token, "worker": WORKER, "turn": random.getrandbits(31), "seconds": FIRST_SECONDS}
+        )
         row = cursor.fetchone()
     if row is None:
         return None
@@ -69,7 +76,8 @@ def take() -> Lease | None:
 
 _TAKE = """
 UPDATE message_batches AS batch
-SET lease = %(token)s, leased_until = statement_timestamp() + make_interval(secs => %(seconds)s)
+SET lease = %(token)s, worker = %(worker)s,
+    leased_until = statement_timestamp() + make_interval(secs => %(seconds)s)
 FROM campaigns AS campaign
 WHERE campaign.id = batch.campaign_id AND batch.id = (
     SELECT candidate.id

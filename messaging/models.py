@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -25,6 +26,9 @@ class Status(models.TextChoices):
     SKIPPED = "skipped", _("skipped")
     CANCELLED = "cancelled", _("cancelled")
 
+
+# Parts a second.
+LOWEST_RATE = 0.01
 
 EXPLAINED = (Status.SKIPPED, Status.FAILED, Status.UNKNOWN, Status.CANCELLED)
 SELF_EXPLANATORY = (Status.SENDING, Status.SENT, Status.DELIVERED, Status.READ)
@@ -60,6 +64,10 @@ class OutboundMessage(models.Model):
     rendered_content = models.TextField(_("text"))
     parts = models.PositiveSmallIntegerField(_("parts"), default=1, db_default=1)
     retry_count = models.IntegerField(_("retries"), default=0, db_default=0)
+    retries_before = models.IntegerField(
+        _("retries before"), default=0, db_default=0,
+        help_text=_("What the count was at the owner's last retry: the limit counts from there."),
+    )  # fmt: skip
     last_error = models.TextField(_("last error"), default="", db_default="")
     provider = models.CharField(_("provider"), max_length=64, default="", db_default="")
     provider_message_id = models.CharField(_("provider's id"), max_length=255, default="", db_default="")
@@ -86,6 +94,12 @@ class OutboundMessage(models.Model):
                 name="idx_outbound_messages_provider_message_id",
                 condition=~Q(provider_message_id=""),
             ),
+            # The few whose outcome the provider is still to be asked for.
+            LongNamedIndex(
+                fields=["provider", "due_at"],
+                name="idx_outbound_messages_look_up",
+                condition=Q(status=Status.UNKNOWN, due_at__isnull=False),
+            ),
         ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["campaign", "customer"], name="outbound_messages_campaign_customer_key"),
@@ -97,6 +111,7 @@ class OutboundMessage(models.Model):
                 name="outbound_messages_reason",
             ),
             models.CheckConstraint(condition=Q(retry_count__gte=0), name="outbound_messages_retry_count"),
+            models.CheckConstraint(condition=Q(retries_before__gte=0), name="outbound_messages_retries_before"),
         ]
 
     def __str__(self) -> str:
@@ -107,7 +122,8 @@ class MessageBatch(models.Model):
     """A range of one campaign's messages that a worker takes on together, and its lease while it does.
 
     There are a few rows for thousands of messages, so that finding work never walks past dead entries of the big table.
-    A row goes when nothing in its range is pending or sending.
+    A row goes when nothing in its range is pending or sending. Ranges of one campaign never overlap (an exclusion
+    constraint of the migration): who holds a lease moves everything that is `sending` in its range.
     """
 
     campaign = models.ForeignKey(Campaign, models.DO_NOTHING, db_constraint=False, related_name="+")
@@ -117,6 +133,7 @@ class MessageBatch(models.Model):
     due_at = models.DateTimeField(db_default=Now(), help_text="The earliest due time of its pending messages.")
     lease = models.UUIDField(null=True)
     leased_until = models.DateTimeField(null=True)
+    worker = models.CharField(max_length=255, default="", db_default="", help_text="Who holds or last held the lease.")
 
     class Meta:
         db_table = "message_batches"
@@ -150,6 +167,58 @@ class Launch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.campaign_id}: {self.cursor}/{self.last_customer_id}"
+
+
+class Sender(models.Model):
+    """An account of a provider, as people set it: the alias of MESSAGE_PROVIDERS and how fast it may go."""
+
+    alias = models.CharField(_("alias"), max_length=64)
+    rate = models.FloatField(
+        _("rate"), null=True, blank=True, validators=[MinValueValidator(LOWEST_RATE)],
+        help_text=_("Parts a second, over all workers; empty: as MESSAGE_PROVIDERS says, or without a limit."),
+    )  # fmt: skip
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(_("updated at"), db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "senders"
+        verbose_name = _("sender")
+        verbose_name_plural = _("senders")
+        ordering: ClassVar[list[str]] = ["alias"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["alias"], name="senders_alias_key"),
+            models.CheckConstraint(
+                condition=Q(rate__isnull=True) | Q(rate__gte=LOWEST_RATE),
+                name="senders_rate",
+                violation_error_message=_("The rate must be at least one part in a hundred seconds."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.alias
+
+
+class SenderState(models.Model):
+    """Where an account stands now: what its limiter, its breaker and the provider's wish to slow down say.
+
+    A table of its own, because it is written many times a second while the account is at its limit.
+    """
+
+    alias = models.CharField(max_length=64, primary_key=True)
+    free_at = models.DateTimeField(db_default=Now(), help_text="Before this time the limiter lets nothing more out.")
+    urgent_until = models.DateTimeField(null=True, help_text="Until then a test or a reply goes first.")
+    held_until = models.DateTimeField(null=True, help_text="Before this time nobody takes its batches.")
+    hold = models.CharField(max_length=16, default="", db_default="", help_text="throttled, breaker or empty.")
+    failures = models.IntegerField(default=0, db_default=0, help_text="Slices in a row of which nothing was accepted.")
+
+    class Meta:
+        db_table = "sender_states"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=Q(hold__in=["", "throttled", "breaker"]), name="sender_states_hold"),
+        ]
+
+    def __str__(self) -> str:
+        return self.alias
 
 
 class Alert(models.Model):

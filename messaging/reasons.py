@@ -21,3 +21,5 @@ class Reason(models.TextChoices):
         _("The worker that held it was lost before it wrote down the answer; it may have arrived."),
     )
     CAMPAIGN_CANCELLED = "campaign_cancelled", _("The campaign was cancelled before it left us.")
+    EXPIRED = "expired", _("It could not go out before it expired.")
+    NOT_ACCEPTED = "not_accepted", _("No answer had come, and the provider said later that it never took it.")

@@ -70,23 +70,25 @@ def reclaim() -> Iterator[int]:
     while True:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
-                "SELECT id, campaign_id, lease, first_id, last_id FROM message_batches"
+                "SELECT id, campaign_id, lease, worker, first_id, last_id FROM message_batches"
                 " WHERE leased_until < statement_timestamp() ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
             )
             row = cursor.fetchone()
             if row is None:
                 return
-            batch_id, campaign_id, lease, first_id, last_id = row
+            batch_id, campaign_id, lease, worker, first_id, last_id = row
             cursor.execute(
                 "UPDATE outbound_messages"
                 " SET status = 'unknown', reason = %s, last_error = %s, updated_at = statement_timestamp()"
-                " WHERE campaign_id = %s AND id BETWEEN %s AND %s AND status = 'sending'",
-                [Reason.WORKER_LOST, f"lease {lease} ran out", campaign_id, first_id, last_id],
+                " WHERE campaign_id = %s AND id BETWEEN %s AND %s AND status = 'sending' RETURNING id",
+                [Reason.WORKER_LOST, f"worker {worker} was lost", campaign_id, first_id, last_id],
             )
-            unknown = cursor.rowcount
+            unknown = sorted(message_id for (message_id,) in cursor.fetchall())
             leases.narrow(cursor, batch_id)
-        log.warning("lease_ran_out", batch=batch_id, campaign=campaign_id, lease=str(lease), unknown=unknown)
-        yield unknown
+        log.warning(
+            "worker_lost", worker=worker, batch=batch_id, campaign=campaign_id, lease=str(lease), unknown=unknown
+        )
+        yield len(unknown)
 
 
 def clear_ended() -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +82,13 @@ class Capabilities:
 
     `in_flight` is how many envelopes it keeps on the wire together: the most that one lost worker can leave unknown.
     `timeout_seconds` is how long one `submit` may take at the most; the engine ends it then and holds all of its
-    envelopes for unknown.
+    envelopes for unknown. `looks_up` says that `look_up` can tell afterwards what became of a message.
     """
 
     channels: frozenset[str] = frozenset({"sms", "whatsapp"})
     in_flight: int = 50
     timeout_seconds: float = 20.0
+    looks_up: bool = False
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for what would keep the engine from ever making progress."""
@@ -104,4 +105,15 @@ class Provider(Protocol):
 
     async def submit(self, envelopes: Sequence[Envelope]) -> list[Outcome]:
         """One outcome for each envelope, in their order; never raises for what the vendor did."""
+        ...
+
+
+@runtime_checkable
+class LooksUp(Protocol):
+    """What an adapter adds whose `capabilities.looks_up` is true."""
+
+    async def look_up(self, references: Sequence[str]) -> list[Outcome | None]:
+        """What became of each reference, in their order: `Accepted`; `GiveUp` when the vendor never got it or refused
+        it; None when that cannot be told now, and then it is asked again later. Repeatable; never raises.
+        """
         ...

@@ -17,11 +17,11 @@ from django.db import connection, transaction
 
 from campaigns.models import Campaign, IllegalTransition
 from customers import consent
-from messaging import alerts, leases, providers
+from messaging import alerts, breaker, leases, providers, throttle
 from messaging.leases import Lease, Released
 from messaging.models import Status
 from messaging.patience import persistently
-from messaging.providers.base import Envelope, StopAll
+from messaging.providers.base import Envelope, Outcome, StopAll
 from messaging.reasons import Reason
 from messaging.verdicts import RetryPolicy, Verdict, verdict
 
@@ -35,29 +35,43 @@ OUTCOME_SECONDS = 600.0
 stopping = threading.Event()
 
 
+class LeaseLost(Exception):
+    """Somebody else has the batch now, or nobody: it was taken for dead. Nothing more may be done in it."""
+
+
 def deliver(lease: Lease, *, until: float = float("inf")) -> Released | None:
     """Deliver what is due in the batch, slice by slice, and hand the batch back; `until` is a time of `monotonic()`.
 
+    Of an account with a limit it delivers a fair turn's worth, so that campaigns share the account by their turns.
     None when the lease was lost on the way: then somebody else has the batch. Raises database errors that outlast all
     patience; what was then on the wire ends `unknown`. Leaves the house.
     """
-    size = providers.capabilities(lease.provider).in_flight
-    after = lease.first_id - 1
-    while not stopping.is_set():
-        begun = time.monotonic()
-        marked = persistently(partial(_mark, lease, after=after, limit=size), seconds=lease.seconds)
-        if marked is None:
-            log.warning("lease_lost", batch=lease.batch_id, campaign=lease.campaign_id)
-            return None
-        if not marked:
-            break
-        after = marked[-1][0]
-        rows = [row for row in marked if row[1] == Status.SENDING]
-        if rows and not _deliver_slice(lease, rows, begun):
-            return None
-        if time.monotonic() > until:
-            break
+    try:
+        _deliver_turn(lease, until)
+    except LeaseLost:
+        log.warning("lease_lost", batch=lease.batch_id, campaign=lease.campaign_id)
+        return None
     return persistently(partial(leases.release, lease), seconds=lease.seconds)
+
+
+def _deliver_turn(lease: Lease, until: float) -> None:
+    size = breaker.PROBE_MESSAGES if lease.probes else providers.capabilities(lease.provider).in_flight
+    after, parts = lease.first_id - 1, 0
+    while not stopping.is_set():
+        grant = throttle.acquire(lease.provider, size, seconds=lease.seconds / 3, stopping=stopping)
+        if grant is None:
+            return
+        begun = time.monotonic()
+        marked = persistently(partial(_mark, lease, after=after, limit=size, parts=grant.parts), seconds=lease.seconds)
+        rows = [row for row in marked if row[1] == Status.SENDING]
+        used = sum(row[4] for row in rows)
+        throttle.give_back(lease.provider, grant, used)
+        if not marked:
+            return
+        after, parts = marked[-1][0], parts + used
+        is_held = bool(rows) and _deliver_slice(lease, rows, begun=begun, call_at=grant.call_at)
+        if is_held or lease.probes or parts >= grant.quota or time.monotonic() > until:
+            return
 
 
 def stop(campaign_id: int) -> None:
@@ -76,57 +90,71 @@ def stop(campaign_id: int) -> None:
         alerts.note(campaign_id, alerts.Code.PROVIDER_STOPPED)
 
 
-Row = Sequence[Any]  # id, status, address, rendered_content, parts, retry_count
+Row = Sequence[Any]  # id, status, address, rendered_content, parts, retry_count, retries_before
 
 
-def _deliver_slice(lease: Lease, rows: Sequence[Row], begun: float) -> bool:
-    """Call the provider with the marked rows and write the outcomes; false when the lease was lost meanwhile."""
-    envelopes = [Envelope(str(pk), lease.channel, to, text, parts, tries) for pk, _, to, text, parts, tries in rows]
+def _deliver_slice(lease: Lease, rows: Sequence[Row], *, begun: float, call_at: float = 0.0) -> bool:
+    """Call the provider with the marked rows and write the outcomes; whether its account is now left alone.
+
+    `begun` is when marking began. Raises `LeaseLost` when it was lost meanwhile.
+    """
     ids = [row[0] for row in rows]
+    time.sleep(max(0.0, call_at - time.monotonic()))
     if time.monotonic() - begun > lease.seconds - providers.capabilities(lease.provider).timeout_seconds:
         # This process stood still for so long that the lease might end during the call, and another worker with it
         # begin. Nothing has left: the rows go back, unless they are no longer ours.
         log.error("stalled", batch=lease.batch_id, campaign=lease.campaign_id, messages=len(rows))
-        return persistently(partial(_settle, lease, ids, [Verdict(Status.PENDING)] * len(ids)), seconds=lease.seconds)
+        persistently(partial(_settle, lease, ids, [Verdict(Status.PENDING)] * len(ids)), seconds=lease.seconds)
+        return False
+    envelopes = [Envelope(str(row[0]), lease.channel, row[2], row[3], row[4], row[5]) for row in rows]
     outcomes = providers.submit(lease.provider, envelopes)
-    policy = RetryPolicy(
-        settings.MESSAGE_RETRY_LIMIT, settings.MESSAGE_RETRY_BASE_SECONDS, settings.MESSAGE_RETRY_CAP_SECONDS
-    )
-    verdicts = [
-        verdict(outcome, envelope.attempt, policy, random.random())  # noqa: S311 (jitter is no secret)
-        for envelope, outcome in zip(envelopes, outcomes, strict=True)
-    ]
+    verdicts = _verdicts(rows, outcomes)
     if any(isinstance(outcome, StopAll) for outcome in outcomes):
         # Before its messages are pending again.
         persistently(partial(stop, lease.campaign_id), seconds=lease.seconds)
-    held = persistently(partial(_settle, lease, ids, verdicts), seconds=OUTCOME_SECONDS)
+    persistently(partial(_settle, lease, ids, verdicts), seconds=OUTCOME_SECONDS)
     if any(each.reason in TOLD for each in verdicts):
         alerts.tell_waiting()  # only now: it may take longer than the lease
-    return held
+    heed = partial(breaker.heed, lease.provider, outcomes, troubled=lease.troubled)
+    return persistently(heed, seconds=lease.seconds)
+
+
+def _verdicts(rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Verdict]:
+    policy = RetryPolicy(
+        settings.MESSAGE_RETRY_LIMIT, settings.MESSAGE_RETRY_BASE_SECONDS, settings.MESSAGE_RETRY_CAP_SECONDS
+    )
+    return [
+        verdict(outcome, row[5] - row[6], policy, random.random())  # noqa: S311 (jitter is no secret)
+        for row, outcome in zip(rows, outcomes, strict=True)
+    ]
 
 
 # The reasons that a person is told of.
 TOLD = frozenset({Reason.RETRIES_EXHAUSTED, Reason.PROVIDER_STOPPED})
 
 
-def _mark(lease: Lease, *, after: int, limit: int) -> list[Row] | None:
-    """Mark the next slice `sending`, and skip in the same statement who has opted out; None when the lease is lost.
+def _mark(lease: Lease, *, after: int, limit: int, parts: int | None = None) -> list[Row]:
+    """Mark the next slice `sending`, and end in the same statement who has opted out or is too late.
 
-    Empty when nothing is due or the campaign no longer sends. A STOP committed before this statement wins.
+    Empty when nothing is due or the campaign no longer sends; raises `LeaseLost`. `parts` bounds the slice, but for one
+    message that has more. A STOP committed before this statement wins.
     """
     with transaction.atomic():
         if not leases.renew(lease):
-            return None
+            raise LeaseLost
         with connection.cursor() as cursor:
             cursor.execute(
                 _MARK,
                 {
                     "campaign": lease.campaign_id, "channel": lease.channel, "provider": lease.provider,
                     "after": after, "last": lease.last_id, "limit": limit,
+                    "parts": UNBOUNDED if parts is None else parts,
                 },
             )  # fmt: skip
             return sorted(cursor.fetchall())
 
+
+UNBOUNDED = 2**31 - 1
 
 # By primary key range: ORDER BY … SKIP LOCKED over the big table walks past the dead entries of earlier claims
 # (measured: 5-33 thousand messages a second and falling, against 40-80 thousand by range).
@@ -135,29 +163,36 @@ def _mark(lease: Lease, *, after: int, limit: int) -> list[Row] | None:
 # ms).
 _MARK = f"""
 WITH slice AS MATERIALIZED (
-    SELECT id, {consent.opted_out_sql("candidate.address")} AS opted_out
-    FROM outbound_messages AS candidate
-    WHERE campaign_id = %(campaign)s AND id > %(after)s AND id <= %(last)s
-        AND status = 'pending' AND (due_at IS NULL OR due_at <= statement_timestamp())
-    ORDER BY id LIMIT %(limit)s
+    SELECT id, parts, sum(parts) OVER (ORDER BY id) AS through,
+        CASE WHEN {consent.opted_out_sql("candidate.address")} THEN '{Reason.OPTED_OUT}'
+            WHEN least(expires_at, (SELECT expires_at FROM campaigns WHERE id = %(campaign)s)) <= statement_timestamp()
+            THEN '{Reason.EXPIRED}' END AS reason
+    FROM (
+        SELECT id, parts, address, expires_at FROM outbound_messages
+        WHERE campaign_id = %(campaign)s AND id > %(after)s AND id <= %(last)s
+            AND status = 'pending' AND (due_at IS NULL OR due_at <= statement_timestamp())
+        ORDER BY id LIMIT %(limit)s
+    ) AS candidate
 )
 UPDATE outbound_messages AS message SET
-    status = CASE WHEN slice.opted_out THEN 'skipped' ELSE 'sending' END,
-    reason = CASE WHEN slice.opted_out THEN '{Reason.OPTED_OUT}' END,
+    status = CASE WHEN slice.reason IS NULL THEN 'sending'
+        WHEN slice.reason = '{Reason.EXPIRED}' AND message.retry_count > 0 THEN 'failed' ELSE 'skipped' END,
+    reason = slice.reason,
     provider = %(provider)s,
     due_at = NULL,
     updated_at = statement_timestamp()
 FROM slice
-WHERE message.id = slice.id AND message.status = 'pending'
+WHERE message.id = slice.id AND message.status = 'pending' AND slice.through <= greatest(%(parts)s, slice.parts)
     AND message.campaign_id = %(campaign)s AND message.id > %(after)s AND message.id <= %(last)s
     AND EXISTS (SELECT 1 FROM campaigns WHERE id = %(campaign)s AND status = 'sending')
-RETURNING message.id, message.status, message.address, message.rendered_content, message.parts, message.retry_count
+RETURNING message.id, message.status, message.address, message.rendered_content, message.parts, message.retry_count,
+    message.retries_before
 """  # noqa: S608
 
 
-def _settle(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdict]) -> bool:
-    """Write the verdicts; false when the lease was lost, and then only what is certain about `unknown` rows is
-    written.
+def _settle(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdict]) -> None:
+    """Write the verdicts. When the lease was lost only what is certain about `unknown` rows is written, and then
+    `LeaseLost` is raised.
     """
     with transaction.atomic():
         held = leases.renew(lease)
@@ -165,9 +200,10 @@ def _settle(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdict]) -> bo
             alerts.note(lease.campaign_id, alerts.Code.RETRIES_EXHAUSTED)
         with connection.cursor() as cursor:
             cursor.execute(_SETTLE if held else _SETTLE_LATE, _columns(lease, ids, verdicts))
-            if not held:
-                log.warning("late_answer", batch=lease.batch_id, messages=len(ids), settled=cursor.rowcount)
-    return held
+            settled = cursor.rowcount
+    if not held:
+        log.warning("late_answer", batch=lease.batch_id, messages=len(ids), settled=settled)
+        raise LeaseLost
 
 
 def _columns(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdict]) -> dict[str, Any]:

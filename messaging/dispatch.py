@@ -16,15 +16,16 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
+from campaigns import parts
 from campaigns.audience import LARGEST_ID, Audience, CustomerList, InvalidAudience
 from campaigns.models import Campaign
 from campaigns.models import Status as CampaignStatus
 from campaigns.writing import LONGEST_TEXT, Letter, Writer
 from customers import consent
-from customers.models import Customer
-from messaging import alerts, bells, providers
+from customers.models import Channel, Customer
+from messaging import alerts, bells, providers, throttle
 from messaging.models import Launch, MessageBatch, OutboundMessage, Status
-from messaging.providers.base import Envelope, OptedOut, Outcome
+from messaging.providers.base import Envelope, OptedOut, Outcome, SlowDown
 from messaging.reasons import Reason
 
 log = structlog.get_logger(__name__)
@@ -35,6 +36,8 @@ BATCH = 2_000
 # Rows a transaction: a launch in pages of 5,000 and more reached 0.85-1.1 of a raw COPY of the same rows.
 PAGE = 3 * BATCH
 MOST_NAMED = 100
+# How long a person who presses “test send” waits for the account's limit.
+TEST_PATIENCE_SECONDS = 10.0
 
 
 class UnknownCustomers(InvalidAudience):
@@ -115,12 +118,16 @@ def estimate(campaign: Campaign, audience: Audience) -> Estimate:
 def send_test(campaign: Campaign, *, phone: str, text: str, reference: str) -> Outcome:
     """Hand one text to the campaign's provider at once, outside the ledger; the provider's outcome. Leaves the house.
 
-    `reference` names it at the vendor: a repeated one may be refused there. A number that opted out gets nothing.
+    `reference` names it at the vendor: a repeated one may be refused there. A number that opted out gets nothing. It
+    goes before all that waits for the account's limit; `SlowDown` when even so its turn does not come soon.
     """
     if consent.opted_out([phone], campaign.channel):
         return OptedOut(_("The number has opted out of this channel."))
-    envelope = Envelope(f"test-{reference}", campaign.channel, phone, text)
-    [outcome] = providers.submit(route(campaign.channel), [envelope])
+    alias, count = route(campaign.channel), parts.count(text).parts if campaign.channel == Channel.SMS else 1
+    envelope = Envelope(f"test-{reference}", campaign.channel, phone, text, count)
+    if not throttle.acquire_urgently(alias, count, seconds=TEST_PATIENCE_SECONDS):
+        return SlowDown(_("The account is at its limit; try again in a moment."))
+    [outcome] = providers.submit(alias, [envelope])
     log.info("test_sent", campaign=campaign.pk, outcome=type(outcome).__name__)
     return outcome
 

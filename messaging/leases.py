@@ -1,9 +1,9 @@
 """Who may move the pending messages of a batch: taken, renewed, handed back, and narrowed to what is left."""
 
 import os
-import random
 import socket
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -11,10 +11,8 @@ from typing import cast
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from messaging import providers
-
-# To learn the provider's time-out takes no time: a worker lost between these two statements costs a batch only this.
-FIRST_SECONDS = 10.0
+from messaging import breaker, providers
+from messaging.turns import Candidate, choose
 
 # Who we are, for those who read a log or ask who held a batch: host and process.
 WORKER = f"{socket.gethostname()[:200]}:{os.getpid()}"
@@ -32,6 +30,9 @@ class Lease:
     first_id: int
     last_id: int
     seconds: float
+    # The account had failures or was held when the batch was taken; and this lease is to try it again.
+    troubled: bool = False
+    probes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,36 +43,89 @@ class Released:
 
 
 class NoProvider(LookupError):
-    """A batch waits for a provider that is no longer in MESSAGE_PROVIDERS."""
+    """A batch waits for a provider that is no longer in MESSAGE_PROVIDERS; nothing was leased."""
 
     def __init__(self, campaign_id: int, alias: str) -> None:
         self.campaign_id = campaign_id
         super().__init__(alias)
 
 
-def take() -> Lease | None:
+def take(*, without: Collection[str] = ()) -> Lease | None:
     """Lease the next due batch of a campaign that is sending, or None when there is none.
 
-    Campaigns take turns by chance, so that a large one cannot keep a small one waiting. Raises `NoProvider` when the
-    batch's alias is no longer configured; it is then free again after some seconds.
+    Campaigns take turns in proportion to their weights. Accounts of `without` are passed over, as are those that are
+    held; of an account whose breaker is open one batch is leased to probe it. Raises `NoProvider` when the batch's
+    alias is no longer configured.
     """
+    candidates, turn = _candidates(without)
+    while candidates:
+        candidate = choose(candidates, turn)
+        if lease := _lease(candidate):
+            return lease
+        candidates.remove(candidate)
+    return None
+
+
+def _candidates(without: Collection[str]) -> tuple[list[Candidate], int]:
+    with connection.cursor() as cursor:
+        cursor.execute(_CANDIDATES, {"without": list(without)})
+        rows = cursor.fetchall()
+    return [Candidate(*row[1:]) for row in rows], rows[0][0] if rows else 0
+
+
+_CANDIDATES = """
+SELECT (SELECT nextval('message_turns')), campaign.id, due.provider, campaign.weight,
+    coalesce(state.failures, 0), coalesce(state.hold, '')
+FROM campaigns AS campaign
+JOIN (
+    SELECT DISTINCT campaign_id, provider FROM message_batches
+    WHERE lease IS NULL AND due_at <= statement_timestamp()
+) AS due ON due.campaign_id = campaign.id
+LEFT JOIN sender_states AS state ON state.alias = due.provider
+WHERE campaign.status = 'sending' AND due.provider <> ALL(%(without)s)
+    AND (state.held_until IS NULL OR state.held_until <= statement_timestamp())
+ORDER BY campaign.id, due.provider
+"""
+
+
+def _lease(candidate: Candidate) -> Lease | None:
+    """Lease the candidate's first due batch; None when others took all, or somebody else probes its account."""
     token = uuid.uuid4()
+    try:
+        timeout_seconds = providers.capabilities(candidate.provider).timeout_seconds
+    except providers.UnknownAlias:
+        raise NoProvider(candidate.campaign_id, candidate.provider) from None
+    # Longer than two calls may take, so that a lease in use never runs out; as short as that, so that the batch of a
+    # dead worker is soon another's.
+    seconds = 2 * timeout_seconds + 5
+    probes = candidate.hold == "breaker"
+    if probes and not breaker.may_probe(candidate.provider, seconds):
+        return None
     with connection.cursor() as cursor:
         cursor.execute(
-            _TAKE, {"token": token, "worker": WORKER, "turn": random.getrandbits(31), "seconds": FIRST_SECONDS}
-        )
+            _TAKE,
+            {
+                "campaign": candidate.campaign_id, "provider": candidate.provider, "token": token, "worker": WORKER,
+                "seconds": seconds,
+            },
+        )  # fmt: skip
         row = cursor.fetchone()
     if row is None:
         return None
-    batch_id, campaign_id, channel, provider, first_id, last_id = row
-    try:
-        timeout_seconds = providers.capabilities(provider).timeout_seconds
-    except providers.UnknownAlias:
-        raise NoProvider(campaign_id, provider) from None
-    # Longer than two calls may take, so that a lease in use never runs out; as short as that, so that the batch of a
-    # dead worker is soon another's.
-    lease = Lease(token, batch_id, campaign_id, channel, provider, first_id, last_id, 2 * timeout_seconds + 5)
-    return lease if renew(lease) else None
+    batch_id, channel, first_id, last_id = row
+    troubled = bool(candidate.failures or candidate.hold)
+    return Lease(
+        token,
+        batch_id,
+        candidate.campaign_id,
+        channel,
+        candidate.provider,
+        first_id,
+        last_id,
+        seconds,
+        troubled,
+        probes,
+    )
 
 
 _TAKE = """
@@ -79,13 +133,11 @@ UPDATE message_batches AS batch
 SET lease = %(token)s, worker = %(worker)s,
     leased_until = statement_timestamp() + make_interval(secs => %(seconds)s)
 FROM campaigns AS campaign
-WHERE campaign.id = batch.campaign_id AND batch.id = (
-    SELECT candidate.id
-    FROM message_batches AS candidate JOIN campaigns AS running ON running.id = candidate.campaign_id
-    WHERE running.status = 'sending' AND candidate.lease IS NULL AND candidate.due_at <= statement_timestamp()
-    ORDER BY hashint8(running.id # %(turn)s), candidate.due_at, candidate.id
-    LIMIT 1 FOR UPDATE OF candidate SKIP LOCKED)
-RETURNING batch.id, batch.campaign_id, campaign.channel, batch.provider, batch.first_id, batch.last_id
+WHERE campaign.id = batch.campaign_id AND campaign.status = 'sending' AND batch.id = (
+    SELECT id FROM message_batches
+    WHERE campaign_id = %(campaign)s AND provider = %(provider)s AND lease IS NULL AND due_at <= statement_timestamp()
+    ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING batch.id, campaign.channel, batch.first_id, batch.last_id
 """
 
 

@@ -10,12 +10,13 @@ import time
 from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_shutting_down
+from celery.signals import celeryd_after_setup, worker_shutting_down
 from django.db import InterfaceError, OperationalError
 from kombu.exceptions import OperationalError as BrokerError
 
 from campaigns.models import Campaign
 from messaging import bells, delivery, dispatch, leases, recovery
+from messaging.seats import Seats
 
 # A worker goes on for this long, then lets other tasks have their turn: sweeps and starts wait in the same threads
 # (with five seconds, campaigns started up to 9.9 s late beside a large one).
@@ -30,22 +31,26 @@ AWAY: dict[str, Any] = {
 }
 
 
+# Set to the worker's own number of threads when it starts.
+seats = Seats(threads=8)
+
+
 @shared_task(name="messaging.deliver", **AWAY)
 def deliver(**_: Any) -> None:
-    """Deliver due batches, one after the other, until none is left or the turn is over."""
+    """Deliver due batches, one after the other, until none is left for this thread or the turn is over."""
     ends = time.monotonic() + TURN_SECONDS
     while not delivery.stopping.is_set():
         if time.monotonic() > ends:
             bells.ring_delivery()
             return
         try:
-            lease = leases.take()
+            with seats.lease() as lease:
+                if lease is None:
+                    return
+                released = delivery.deliver(lease, until=ends)
         except leases.NoProvider as missing:
             delivery.stop(missing.campaign_id)
             raise
-        if lease is None:
-            return
-        released = delivery.deliver(lease, until=ends)
         if released is None:
             continue
         if released.due_at is not None:
@@ -74,6 +79,12 @@ def start(**_: Any) -> None:
 def sweep(**_: Any) -> None:
     """Find what no bell announced; not retried, since the next sweep does the same a second later."""
     recovery.sweep()
+
+
+@celeryd_after_setup.connect
+def count_threads(instance: Any, **_: Any) -> None:
+    """Learn how many threads this worker has."""
+    seats.threads = instance.concurrency
 
 
 @worker_shutting_down.connect

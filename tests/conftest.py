@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from pytest_socket import socket_allow_hosts
 
-from messaging import delivery, providers
+from messaging import delivery, providers, throttle
 from messaging.providers.memory import Memory
 
 
@@ -30,6 +30,8 @@ def outbox() -> Iterator[Memory]:
     assert isinstance(memory, Memory)
     memory.clear()
     delivery.stopping.clear()
+    throttle.forget()
     yield memory
     memory.clear()
     delivery.stopping.clear()
+    throttle.forget()

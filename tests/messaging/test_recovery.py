@@ -142,7 +142,6 @@ def test_what_is_on_the_wire_when_a_campaign_is_cancelled_still_gets_its_outcome
     lease = leases.take()
     assert lease is not None
     rows = delivery._mark(lease, after=0, limit=1)
-    assert rows is not None
     campaign.cancel()
     recovery.sweep()
 

@@ -1,0 +1,158 @@
+"""An account that only fails, or asks to slow down, is left alone and tried again by itself."""
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+from django.db import connection
+
+from messaging import breaker, leases, throttle
+from messaging.models import SenderState
+from messaging.providers.base import Accepted, GiveUp, OptedOut, Outcome, SlowDown, StopAll, TryLater, Unknown
+from messaging.providers.memory import Memory
+from tests.messaging.driving import deliver_due, make_due, sending_campaign, stats
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("outbox")]
+
+BUSY, LOST, YES, NO = TryLater("busy"), Unknown("no answer"), Accepted(), GiveUp("no such number")
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    throttle.forget()
+    yield
+    throttle.forget()
+
+
+def state() -> SenderState:
+    return SenderState.objects.get(pk="memory")
+
+
+def let_the_hold_pass() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE sender_states SET held_until = clock_timestamp() - interval '1 ms'")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "reading"),
+    [
+        ([BUSY, BUSY], breaker.Reading(failed=True)),
+        ([BUSY, LOST], breaker.Reading(failed=True)),
+        ([BUSY, YES], breaker.Reading()),
+        ([LOST, NO], breaker.Reading()),
+        ([BUSY, OptedOut("gone")], breaker.Reading()),
+        ([SlowDown("429", 7), YES], breaker.Reading()),
+        ([SlowDown("429", 7), SlowDown("429", 9), YES], breaker.Reading(hold_seconds=9)),
+        ([SlowDown("429")], breaker.Reading(hold_seconds=breaker.THROTTLED_SECONDS)),
+        ([SlowDown("429", -3)], breaker.Reading(hold_seconds=0)),
+        ([SlowDown("429", 10**9)], breaker.Reading(hold_seconds=breaker.LONGEST_THROTTLED_SECONDS)),
+    ],
+)
+def test_a_slice_tells_of_its_account(outcomes: Sequence[Outcome], reading: breaker.Reading) -> None:
+    assert breaker.read(outcomes) == reading
+
+
+def test_the_breaker_waits_longer_each_time_and_never_for_ever() -> None:
+    waits = [breaker.hold_seconds(failures) for failures in range(1, 12)]
+    assert waits[:4] == [None] * 4
+    assert waits[4:7] == [5, 10, 20]
+    assert max(wait for wait in waits if wait) == 300
+    assert breaker.hold_seconds(10**6) == 300
+
+
+def fail_slices(count: int) -> None:
+    for _ in range(count):
+        breaker.heed("memory", [BUSY], troubled=True)
+
+
+def test_failures_in_a_row_open_the_breaker_and_nobody_takes_a_batch() -> None:
+    sending_campaign(1)
+    fail_slices(breaker.TRIPS_AFTER - 1)
+    assert state().hold == ""
+    fail_slices(1)
+    assert state().hold == "breaker"
+    assert leases.take() is None
+
+
+def test_one_answered_slice_in_between_keeps_it_closed() -> None:
+    fail_slices(breaker.TRIPS_AFTER - 1)
+    breaker.heed("memory", [BUSY, NO], troubled=True)
+    fail_slices(breaker.TRIPS_AFTER - 1)
+    assert state().hold == ""
+
+
+def test_when_the_time_has_come_one_worker_tries_and_the_others_wait() -> None:
+    sending_campaign(1)
+    sending_campaign(1)
+    fail_slices(breaker.TRIPS_AFTER)
+    let_the_hold_pass()
+
+    probe = leases.take()
+
+    assert probe is not None
+    assert probe.probes
+    assert leases.take() is None
+
+
+def test_a_probe_is_of_few_messages_and_an_answer_closes_the_breaker(outbox: Memory) -> None:
+    campaign = sending_campaign(40)
+    outbox.answer = lambda _envelope: BUSY
+    fail_slices(breaker.TRIPS_AFTER)
+    deliver_due()
+    assert outbox.outbox == []
+
+    let_the_hold_pass()
+    deliver_due()
+    assert len(outbox.outbox) == breaker.PROBE_MESSAGES
+    assert state().failures == breaker.TRIPS_AFTER + 1
+
+    outbox.clear()
+    let_the_hold_pass()
+    make_due()
+    deliver_due()
+    assert (state().hold, state().failures, state().held_until) == ("", 0, None)
+    assert stats(campaign) == {"sent": 40}
+
+
+def test_a_failed_probe_waits_the_breakers_time_and_not_the_probes() -> None:
+    fail_slices(breaker.TRIPS_AFTER)
+    let_the_hold_pass()
+    assert breaker.may_probe("memory", 10_000)
+    assert not breaker.may_probe("memory", 10_000)
+    fail_slices(1)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM held_until - clock_timestamp()) FROM sender_states")
+        [seconds] = cursor.fetchone()
+    assert 5 < seconds <= 10
+
+
+def test_a_provider_that_asks_to_slow_down_is_left_alone_for_as_long_as_it_asks(outbox: Memory) -> None:
+    campaign = sending_campaign(3)
+    outbox.answer = lambda _envelope: SlowDown("429", 30)
+    deliver_due()
+    assert state().hold == "throttled"
+
+    make_due()
+    assert leases.take() is None
+
+    outbox.clear()
+    let_the_hold_pass()
+    deliver_due()
+    assert stats(campaign) == {"sent": 3}
+    assert state().hold == ""
+
+
+def test_a_shorter_wish_does_not_end_a_hold() -> None:
+    breaker.heed("memory", [SlowDown("429", 60)], troubled=False)
+    until = state().held_until
+    breaker.heed("memory", [SlowDown("429", 1)], troubled=True)
+    assert state().held_until == until
+
+
+def test_a_broken_account_is_the_campaigns_affair_and_no_failure() -> None:
+    assert not breaker.heed("memory", [StopAll("no credit")], troubled=False)
+    assert not SenderState.objects.exists()
+
+
+def test_a_good_slice_of_an_account_without_trouble_writes_nothing(django_assert_num_queries: object) -> None:
+    with django_assert_num_queries(0):  # type: ignore[operator]
+        assert not breaker.heed("memory", [YES], troubled=False)

@@ -23,6 +23,7 @@ class Code(StrEnum):
     NO_AUDIENCE = "no_audience"
     RETRIES_EXHAUSTED = "retries_exhausted"
     PROVIDER_STOPPED = "provider_stopped"
+    PROVIDER_FAILING = "provider_failing"
 
 
 # A hook of ALERT_HOOKS takes the campaign, the code and the sentence; what it returns is ignored.
@@ -95,5 +96,10 @@ def _sentence(campaign: Campaign, code: Code) -> str:
             sentence = _(
                 "Campaign %(id)d “%(name)s” paused itself: the provider's account is not working or not configured."
                 " Look at its credentials and balance, then resume."
+            )
+        case Code.PROVIDER_FAILING:
+            sentence = _(
+                "The provider of campaign %(id)d “%(name)s” answers nothing any more. Its messages wait, and it is"
+                " tried again by itself, from every few seconds to every five minutes."
             )
     return sentence % {"id": campaign.pk, "name": campaign.name}

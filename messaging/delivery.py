@@ -115,8 +115,8 @@ def _deliver_slice(lease: Lease, rows: Sequence[Row], *, begun: float, call_at: 
     persistently(partial(_settle, lease, ids, verdicts), seconds=OUTCOME_SECONDS)
     if any(each.reason in TOLD for each in verdicts):
         alerts.tell_waiting()  # only now: it may take longer than the lease
-    heed = partial(breaker.heed, lease.provider, outcomes, troubled=lease.troubled)
-    return persistently(heed, seconds=lease.seconds)
+    heed = partial(breaker.heed, lease.campaign_id, lease.provider, outcomes, troubled=lease.troubled)
+    return persistently(partial(heed, probes=lease.probes), seconds=lease.seconds)
 
 
 def _verdicts(rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Verdict]:

@@ -209,7 +209,8 @@ class SenderState(models.Model):
     urgent_until = models.DateTimeField(null=True, help_text="Until then a test or a reply goes first.")
     held_until = models.DateTimeField(null=True, help_text="Before this time nobody takes its batches.")
     hold = models.CharField(max_length=16, default="", db_default="", help_text="throttled, breaker or empty.")
-    failures = models.IntegerField(default=0, db_default=0, help_text="Slices in a row of which nothing was accepted.")
+    failures = models.IntegerField(default=0, db_default=0, help_text="Messages in a row that came to nothing.")
+    holds = models.IntegerField(default=0, db_default=0, help_text="How often in a row the breaker has opened.")
 
     class Meta:
         db_table = "sender_states"

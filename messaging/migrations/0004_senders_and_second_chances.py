@@ -75,8 +75,12 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "failures",
+                    models.IntegerField(db_default=0, default=0, help_text="Messages in a row that came to nothing."),
+                ),
+                (
+                    "holds",
                     models.IntegerField(
-                        db_default=0, default=0, help_text="Slices in a row of which nothing was accepted."
+                        db_default=0, default=0, help_text="How often in a row the breaker has opened."
                     ),
                 ),
             ],

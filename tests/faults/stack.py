@@ -90,6 +90,7 @@ class Stack:
         self.provider_log = folder / "provider.jsonl"
         self.options: dict[str, Any] = {"latency_seconds": 0.02, "in_flight": 20, "timeout_seconds": 20.0}
         self.environment: dict[str, str] = {"SWEEP_SECONDS": "0.3", "MESSAGE_RETRY_BASE_SECONDS": "0.5"}
+        self.other_providers: dict[str, Any] = {}
         self.processes: list[Process] = []
 
     def worker(self, threads: int = 2) -> Process:
@@ -183,7 +184,7 @@ class Stack:
             "REDIS_URL": self.broker.url,
             "REDIS_PREFIX": "",
             "CLARION_VAR": str(self.folder),
-            "MESSAGE_PROVIDERS": json.dumps({ALIAS: entry}),
+            "MESSAGE_PROVIDERS": json.dumps({ALIAS: entry} | self.other_providers),
             "MESSAGE_ROUTES": f"sms={ALIAS},whatsapp={ALIAS}",
         }
         process = Process(name, arguments, self.folder / f"{name}.log", environment | self.environment)

@@ -31,7 +31,7 @@ def hold_two_slices(stack: Stack) -> tuple[Campaign, set[int]]:
     """A campaign to 300 with a slice of 20 on the wire in each of two threads, its answers held back; those 40."""
     stack.command("hold")
     campaign = send_to(300)
-    stack.worker(threads=2)
+    stack.worker(threads=4)
     stack.until(lambda: len(stack.accepted()) == 40, "both threads have handed over a slice")
     on_the_wire = ids(campaign, Status.SENDING)
     assert on_the_wire == set(stack.accepted())
@@ -65,7 +65,7 @@ def test_a_worker_killed_before_it_wrote_the_answers_leaves_only_its_slices_unkn
 def test_a_worker_told_to_stop_hands_its_batch_back_and_another_finishes_it(stack: Stack) -> None:
     stack.options |= {"latency_seconds": 0.2}
     campaign = send_to(300)
-    worker = stack.worker(threads=2)
+    worker = stack.worker(threads=4)
     stack.until(lambda: len(stack.accepted()) >= 40, "two slices are accepted")
     assert worker.terminate() < 5
     assert not ids(campaign, Status.SENDING)
@@ -79,10 +79,26 @@ def test_a_worker_told_to_stop_hands_its_batch_back_and_another_finishes_it(stac
     assert settled(stack, campaign) == {"total": 300, "sent": 300}
 
 
+def test_a_rolling_restart_under_load_loses_nothing_and_leaves_nothing_unknown(stack: Stack) -> None:
+    stack.options |= {"latency_seconds": 0.1}
+    campaign = send_to(1_500)
+    stack.beat()
+    running = [stack.worker(threads=4), stack.worker(threads=4)]
+    for round_ in range(4):
+        goal = 150 * (round_ + 1)
+        stack.until(lambda goal=goal: len(stack.accepted()) >= goal, "they deliver")  # type: ignore[misc]
+        oldest = running.pop(0)
+        assert oldest.terminate() < 8
+        running.append(stack.worker(threads=4))
+    stack.until_ended(campaign, seconds=40)
+    assert settled(stack, campaign) == {"total": 1_500, "sent": 1_500}
+    assert stack.errors() == []
+
+
 def test_after_a_pause_each_thread_ends_at_most_the_slice_it_is_at_and_a_resume_ends_the_rest(stack: Stack) -> None:
     stack.options |= {"latency_seconds": 0.1}
     campaign = send_to(600)
-    stack.worker(threads=2)
+    stack.worker(threads=4)
     stack.beat()
     stack.until(lambda: len(stack.accepted()) >= 60, "some are accepted")
     campaign.pause()

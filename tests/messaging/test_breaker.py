@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from messaging import breaker, leases, throttle
-from messaging.models import SenderState
+from messaging.models import Alert, SenderState
 from messaging.providers.base import Accepted, GiveUp, OptedOut, Outcome, SlowDown, StopAll, TryLater, Unknown
 from messaging.providers.memory import Memory
 from tests.messaging.driving import deliver_due, make_due, sending_campaign, stats
@@ -52,38 +52,67 @@ def test_a_slice_tells_of_its_account(outcomes: Sequence[Outcome], reading: brea
 
 
 def test_the_breaker_waits_longer_each_time_and_never_for_ever() -> None:
-    waits = [breaker.hold_seconds(failures) for failures in range(1, 12)]
-    assert waits[:4] == [None] * 4
-    assert waits[4:7] == [5, 10, 20]
-    assert max(wait for wait in waits if wait) == 300
-    assert breaker.hold_seconds(10**6) == 300
+    waits = [breaker.hold_seconds(holds) for holds in range(10)]
+    assert waits[:3] == [5, 10, 20]
+    assert max(waits) == waits[-1] == breaker.hold_seconds(10**6) == 300
 
 
-def fail_slices(count: int) -> None:
-    for _ in range(count):
-        breaker.heed("memory", [BUSY], troubled=True)
+def heed(outcomes: Sequence[Outcome], *, troubled: bool = True, probes: bool = False, campaign: int = 1) -> bool:
+    return breaker.heed(campaign, "memory", outcomes, troubled=troubled, probes=probes)
+
+
+def fail(messages: int, campaign: int = 1) -> None:
+    for _ in range(messages):
+        heed([BUSY], campaign=campaign)
+
+
+def open_breaker() -> int:
+    """A sending campaign of one message, whose provider has just been found to fail."""
+    campaign = sending_campaign(1)
+    fail(breaker.TRIPS_AFTER, campaign.pk)
+    return campaign.pk
+
+
+def seconds_held() -> float:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM held_until - clock_timestamp()) FROM sender_states")
+        [seconds] = cursor.fetchone()
+    return float(seconds)
 
 
 def test_failures_in_a_row_open_the_breaker_and_nobody_takes_a_batch() -> None:
-    sending_campaign(1)
-    fail_slices(breaker.TRIPS_AFTER - 1)
+    campaign = sending_campaign(1)
+    fail(breaker.TRIPS_AFTER - 1)
     assert state().hold == ""
-    fail_slices(1)
+    fail(1, campaign.pk)
     assert state().hold == "breaker"
     assert leases.take() is None
 
 
+def test_when_it_opens_people_are_told_once() -> None:
+    campaign = open_breaker()
+    let_the_hold_pass()
+    fail(1, campaign)
+    assert [(alert.campaign_id, alert.code) for alert in Alert.objects.all()] == [(campaign, "provider_failing")]
+
+
 def test_one_answered_slice_in_between_keeps_it_closed() -> None:
-    fail_slices(breaker.TRIPS_AFTER - 1)
-    breaker.heed("memory", [BUSY, NO], troubled=True)
-    fail_slices(breaker.TRIPS_AFTER - 1)
+    fail(breaker.TRIPS_AFTER - 1)
+    heed([BUSY, NO])
+    fail(breaker.TRIPS_AFTER - 1)
     assert state().hold == ""
 
 
+def test_slices_that_were_on_the_wire_when_it_opened_do_not_make_it_wait_longer() -> None:
+    campaign = open_breaker()
+    fail(50, campaign)
+    assert state().holds == 1
+    assert seconds_held() <= breaker.FIRST_HOLD_SECONDS
+
+
 def test_when_the_time_has_come_one_worker_tries_and_the_others_wait() -> None:
+    open_breaker()
     sending_campaign(1)
-    sending_campaign(1)
-    fail_slices(breaker.TRIPS_AFTER)
     let_the_hold_pass()
 
     probe = leases.take()
@@ -96,33 +125,30 @@ def test_when_the_time_has_come_one_worker_tries_and_the_others_wait() -> None:
 def test_a_probe_is_of_few_messages_and_an_answer_closes_the_breaker(outbox: Memory) -> None:
     campaign = sending_campaign(40)
     outbox.answer = lambda _envelope: BUSY
-    fail_slices(breaker.TRIPS_AFTER)
+    fail(breaker.TRIPS_AFTER, campaign.pk)
     deliver_due()
     assert outbox.outbox == []
 
     let_the_hold_pass()
     deliver_due()
     assert len(outbox.outbox) == breaker.PROBE_MESSAGES
-    assert state().failures == breaker.TRIPS_AFTER + 1
+    assert (state().hold, state().holds) == ("breaker", 2)
 
     outbox.clear()
     let_the_hold_pass()
     make_due()
     deliver_due()
-    assert (state().hold, state().failures, state().held_until) == ("", 0, None)
+    assert (state().hold, state().failures, state().holds, state().held_until) == ("", 0, 0, None)
     assert stats(campaign) == {"sent": 40}
 
 
 def test_a_failed_probe_waits_the_breakers_time_and_not_the_probes() -> None:
-    fail_slices(breaker.TRIPS_AFTER)
+    campaign = open_breaker()
     let_the_hold_pass()
     assert breaker.may_probe("memory", 10_000)
     assert not breaker.may_probe("memory", 10_000)
-    fail_slices(1)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT extract(epoch FROM held_until - clock_timestamp()) FROM sender_states")
-        [seconds] = cursor.fetchone()
-    assert 5 < seconds <= 10
+    heed([BUSY] * breaker.PROBE_MESSAGES, probes=True, campaign=campaign)
+    assert 5 < seconds_held() <= 10
 
 
 def test_a_provider_that_asks_to_slow_down_is_left_alone_for_as_long_as_it_asks(outbox: Memory) -> None:
@@ -142,17 +168,17 @@ def test_a_provider_that_asks_to_slow_down_is_left_alone_for_as_long_as_it_asks(
 
 
 def test_a_shorter_wish_does_not_end_a_hold() -> None:
-    breaker.heed("memory", [SlowDown("429", 60)], troubled=False)
+    heed([SlowDown("429", 60)], troubled=False)
     until = state().held_until
-    breaker.heed("memory", [SlowDown("429", 1)], troubled=True)
+    heed([SlowDown("429", 1)])
     assert state().held_until == until
 
 
 def test_a_broken_account_is_the_campaigns_affair_and_no_failure() -> None:
-    assert not breaker.heed("memory", [StopAll("no credit")], troubled=False)
+    assert not heed([StopAll("no credit")], troubled=False)
     assert not SenderState.objects.exists()
 
 
 def test_a_good_slice_of_an_account_without_trouble_writes_nothing(django_assert_num_queries: object) -> None:
     with django_assert_num_queries(0):  # type: ignore[operator]
-        assert not breaker.heed("memory", [YES], troubled=False)
+        assert not heed([YES], troubled=False)

@@ -74,4 +74,6 @@ def _try_later(error: str, failures: int, policy: RetryPolicy, jitter: float) ->
 
 def _storable(text: str) -> str:
     """PostgreSQL refuses NUL and lone surrogates, and a vendor's words must never cost us the outcome."""
+    if text.isascii() and "\0" not in text:
+        return text
     return text.replace("\0", "").encode(errors="replace").decode()

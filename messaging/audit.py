@@ -64,6 +64,11 @@ _QUESTIONS = {
     "pending_in_no_batch": f"SELECT ({_MESSAGES} 'pending') - {_COVERED} 'pending')",
     "sending_without_lease": f"SELECT ({_MESSAGES} 'sending') - {_COVERED} 'sending' AND batch.leased_until >= {_NOW})",
     "waiting_to_retry": f"{_MESSAGES} 'pending' AND message.due_at > {_NOW}",
+    "provider_held": (
+        "SELECT coalesce(sum(progress.pending), 0) FROM campaign_progress AS progress WHERE progress.campaign_id = %(id)s"
+        " AND EXISTS (SELECT 1 FROM message_batches AS batch JOIN sender_states ON alias = batch.provider"
+        f" WHERE batch.campaign_id = %(id)s AND held_until > {_NOW})"
+    ),
     "lease_ran_out": (
         "SELECT count(*) FROM message_batches WHERE campaign_id = %(id)s AND leased_until < statement_timestamp()"
     ),
@@ -75,6 +80,9 @@ def _stuck(campaign: Campaign) -> list[dict[str, Any]]:
         "pending_in_no_batch": _("Pending, but no batch hands them to a worker: please report this."),
         "sending_without_lease": _("On the wire when their worker was lost; the sweep will make them unknown."),
         "waiting_to_retry": _("Refused for the moment; they are tried again when their time comes."),
+        "provider_held": _(
+            "The provider fails or asked to slow down; it is left alone for a while and then tried by itself."
+        ),
         "lease_ran_out": _("Batches whose worker was lost; the sweep will hand them to another."),
     }
     found = []

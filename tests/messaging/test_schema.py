@@ -9,9 +9,10 @@ from django.db import IntegrityError, connection, models, transaction
 from campaigns.audience import listed
 from campaigns.models import Campaign, CampaignProgress
 from customers.models import Customer
-from messaging import delivery, dispatch, leases
+from messaging import breaker, delivery, dispatch, leases
 from messaging.audit import audit
 from messaging.models import MessageBatch, OutboundMessage
+from messaging.providers.base import SlowDown
 from tests import factories
 from tests.messaging.driving import deliver_due, sending_campaign, stats
 
@@ -226,6 +227,13 @@ def test_an_audit_of_a_paused_campaign_says_that_it_waits_for_its_owner() -> Non
     campaign.pause()
 
     assert [(stuck["what"], stuck["count"]) for stuck in audit(campaign)["stuck"]] == [("paused", 2)]
+
+
+def test_an_audit_says_that_the_provider_is_left_alone() -> None:
+    campaign = sending_campaign(2)
+    breaker.heed(campaign.pk, "memory", [SlowDown("429", 60)], troubled=False)
+
+    assert [(stuck["what"], stuck["count"]) for stuck in audit(campaign)["stuck"]] == [("provider_held", 2)]
 
 
 def test_a_mark_stays_cheap_when_the_planner_believes_that_nothing_is_pending() -> None:

@@ -65,9 +65,9 @@ _QUESTIONS = {
     "sending_without_lease": f"SELECT ({_MESSAGES} 'sending') - {_COVERED} 'sending' AND batch.leased_until >= {_NOW})",
     "waiting_to_retry": f"{_MESSAGES} 'pending' AND message.due_at > {_NOW}",
     "provider_held": (
-        "SELECT coalesce(sum(progress.pending), 0) FROM campaign_progress AS progress WHERE progress.campaign_id = %(id)s"
-        " AND EXISTS (SELECT 1 FROM message_batches AS batch JOIN sender_states ON alias = batch.provider"
-        f" WHERE batch.campaign_id = %(id)s AND held_until > {_NOW})"
+        "SELECT coalesce(max(progress.pending), 0) FROM campaign_progress AS progress"
+        " JOIN message_batches AS batch USING (campaign_id) JOIN sender_states ON alias = batch.provider"
+        " WHERE progress.campaign_id = %(id)s AND held_until > statement_timestamp()"
     ),
     "lease_ran_out": (
         "SELECT count(*) FROM message_batches WHERE campaign_id = %(id)s AND leased_until < statement_timestamp()"

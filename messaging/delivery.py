@@ -17,7 +17,7 @@ from django.db import connection, transaction
 
 from campaigns.models import Campaign, IllegalTransition
 from customers import consent
-from messaging import alerts, leases, providers
+from messaging import alerts, leases, look_ups, providers
 from messaging.leases import Lease, Released
 from messaging.models import Status
 from messaging.patience import persistently
@@ -76,12 +76,12 @@ def stop(campaign_id: int) -> None:
         alerts.note(campaign_id, alerts.Code.PROVIDER_STOPPED)
 
 
-Row = Sequence[Any]  # id, status, address, rendered_content, parts, retry_count
+Row = Sequence[Any]  # id, status, address, rendered_content, parts, retry_count, retries_before
 
 
 def _deliver_slice(lease: Lease, rows: Sequence[Row], begun: float) -> bool:
     """Call the provider with the marked rows and write the outcomes; false when the lease was lost meanwhile."""
-    envelopes = [Envelope(str(pk), lease.channel, to, text, parts, tries) for pk, _, to, text, parts, tries in rows]
+    envelopes = [Envelope(str(pk), lease.channel, to, text, parts, tries) for pk, _, to, text, parts, tries, _ in rows]
     ids = [row[0] for row in rows]
     if time.monotonic() - begun > lease.seconds - providers.capabilities(lease.provider).timeout_seconds:
         # This process stood still for so long that the lease might end during the call, and another worker with it
@@ -93,8 +93,8 @@ def _deliver_slice(lease: Lease, rows: Sequence[Row], begun: float) -> bool:
         settings.MESSAGE_RETRY_LIMIT, settings.MESSAGE_RETRY_BASE_SECONDS, settings.MESSAGE_RETRY_CAP_SECONDS
     )
     verdicts = [
-        verdict(outcome, envelope.attempt, policy, random.random())  # noqa: S311 (jitter is no secret)
-        for envelope, outcome in zip(envelopes, outcomes, strict=True)
+        verdict(outcome, retries - before, policy, random.random())  # noqa: S311 (jitter is no secret)
+        for (*_, retries, before), outcome in zip(rows, outcomes, strict=True)
     ]
     if any(isinstance(outcome, StopAll) for outcome in outcomes):
         # Before its messages are pending again.
@@ -151,7 +151,8 @@ FROM slice
 WHERE message.id = slice.id AND message.status = 'pending'
     AND message.campaign_id = %(campaign)s AND message.id > %(after)s AND message.id <= %(last)s
     AND EXISTS (SELECT 1 FROM campaigns WHERE id = %(campaign)s AND status = 'sending')
-RETURNING message.id, message.status, message.address, message.rendered_content, message.parts, message.retry_count
+RETURNING message.id, message.status, message.address, message.rendered_content, message.parts, message.retry_count,
+    message.retries_before
 """  # noqa: S608
 
 
@@ -171,6 +172,7 @@ def _settle(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdict]) -> bo
 
 
 def _columns(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    unknown_wait = look_ups.first_wait(lease.provider)
     return {
         "campaign": lease.campaign_id,
         "first": lease.first_id,
@@ -180,7 +182,7 @@ def _columns(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdict]) -> d
         "reasons": [each.reason and each.reason.value for each in verdicts],
         "errors": [each.error for each in verdicts],
         "failures": [each.failures for each in verdicts],
-        "waits": [each.wait_seconds for each in verdicts],
+        "waits": [unknown_wait if each.status == Status.UNKNOWN else each.wait_seconds for each in verdicts],
         "provider_ids": [each.provider_message_id for each in verdicts],
     }
 

@@ -269,8 +269,11 @@ class Campaign(models.Model):
         row = CampaignProgress.objects.filter(campaign=self.pk, pending=0, sending=0)
         failed = row.filter(sent=0, delivered=0, read=0, unknown=0)
         nobody = models.Exists(row.filter(total=0))
+        # One that waited for the campaign's lock sees the campaign as it is now but the counts as they were when it
+        # began: it must not end what was reopened meanwhile, with messages pending that it cannot see.
+        unchanged = Q(launching=False, updated_at__lte=Now())
         return self._try(
-            (RUNNING | EXPIRED) & Q(launching=False) & Q(models.Exists(row)),
+            (RUNNING | EXPIRED) & unchanged & Q(models.Exists(row)),
             status=Case(When(models.Exists(failed), then=Value(Status.FAILED)), default=Value(Status.SENT)),
             reason=Case(
                 When(EXPIRED, then=Value("expired")), When(nobody, then=Value("no_audience")), default=F("reason")

@@ -16,7 +16,7 @@ from campaigns.models import Campaign
 from messaging import delivery, leases, receipts, recovery
 from messaging.audit import audit
 from messaging.models import OutboundMessage
-from messaging.providers.base import GiveUp, Receipt, TryLater, Unknown
+from messaging.providers.base import GiveUp, Outcome, Receipt, TryLater, Unknown
 from messaging.providers.memory import Memory
 from tests.messaging.driving import deliver_due, make_due, sending_campaign, stats
 
@@ -46,11 +46,14 @@ def sent_message() -> OutboundMessage:
 
 def message_that_is(status: str, outbox: Memory) -> OutboundMessage:
     """A message that came to this status by the engine's own ways."""
-    answers = {"unknown": Unknown("no answer"), "failed": GiveUp("no such number"), "pending": TryLater("busy")}
+    answers: dict[str, Outcome] = {
+        "unknown": Unknown("no answer"),
+        "failed": GiveUp("no such number"),
+        "pending": TryLater("busy"),
+        "cancelled": TryLater("busy"),
+    }
     if status in answers:
         outbox.answer = lambda _envelope: answers[status]
-    if status == "cancelled":
-        outbox.answer = lambda _envelope: answers["pending"]
     campaign = sending_campaign(1)
     if status == "sending":
         lease = leases.take()

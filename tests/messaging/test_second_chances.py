@@ -1,11 +1,13 @@
 """The owner's retry and settle: the same rows once more, only when asked, and never past whom they must not reach."""
 
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from pytest_django import Settings
 
 from campaigns.audience import InvalidAudience
@@ -36,6 +38,9 @@ def ended(outbox: Memory, *outcomes: Outcome) -> Campaign:
     return campaign
 
 
+REJECTED: Outcome
+LOST: Outcome
+TAKEN: Outcome
 REJECTED, LOST, TAKEN = GiveUp("no such number"), Unknown("no answer"), Accepted("x")
 
 
@@ -359,6 +364,47 @@ def test_a_retry_beside_the_sweep_and_workers_loses_and_doubles_nobody(
     assert stats(campaign) == {"sent": 60}
     references = [sent.reference for sent in outbox.outbox]
     assert len(references) == len(set(references)) == 60
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_that_was_about_to_end_the_campaign_does_not_end_it_after_its_retry(outbox: Memory) -> None:
+    """It began before the end, waited for the lock, and sees counts from before the retry."""
+    outbox.answer = lambda _envelope: REJECTED
+    campaign = sending_campaign(2)
+    lease = leases.take()
+    assert lease is not None
+    delivery.deliver(lease)
+
+    def end() -> None:
+        try:
+            Campaign(pk=campaign.pk).complete()
+        finally:
+            connection.close()
+
+    late = threading.Thread(target=end)
+
+    with transaction.atomic():
+        assert campaign.complete()
+        late.start()
+        wait_for_a_waiter()
+        second_chances.retry(campaign, by=None)
+    late.join()
+
+    campaign.refresh_from_db()
+    assert campaign.status == "sending"
+    recovery.sweep()
+    assert statuses(campaign) == ["pending", "pending"]
+
+
+def wait_for_a_waiter() -> None:
+    """Until another connection waits for a lock."""
+    for _ in range(500):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError
 
 
 def quietly(campaign: Campaign) -> None:

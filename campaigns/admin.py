@@ -22,6 +22,8 @@ from campaigns.progress_bar import bar, panel, status_badge
 from customers.tables import ModelAdmin
 
 EDITABLE = frozenset({Status.DRAFT, Status.SCHEDULED})
+# While it goes out or is held back, expiry and weight can still be changed.
+RUNNING = frozenset({Status.SENDING, Status.PAUSED})
 SAVE_BUTTONS = ("show_save", "show_save_and_continue", "show_save_and_add_another")
 
 
@@ -76,7 +78,7 @@ class CampaignAdmin(ModelAdmin[Campaign]):
 
     def get_fieldsets(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
         """What the marketer writes, then what Clarion knows."""
-        fieldsets: list[Any] = [(None, {"fields": ("name", "channel", "base_template")})]
+        fieldsets: list[Any] = [(None, {"fields": ("name", "channel", "base_template", ("expires_at", "weight"))})]
         if obj:
             pairs = [tuple(self.facts[first : first + 2]) for first in range(0, len(self.facts), 2)]
             fieldsets.append((_("What happened"), {"fields": pairs}))
@@ -86,8 +88,10 @@ class CampaignAdmin(ModelAdmin[Campaign]):
         """What may no longer be edited is shown; `Campaign.revise` refuses it all the same."""
         if obj is None:
             return ()
-        if obj.status not in EDITABLE:
+        if obj.status in RUNNING:
             return ("name", "channel", "base_template", *self.facts)
+        if obj.status not in EDITABLE:
+            return ("name", "channel", "base_template", "expires_at", "weight", *self.facts)
         return ("channel", "base_template", *self.facts) if obj.audience else self.facts
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
@@ -116,7 +120,7 @@ class CampaignAdmin(ModelAdmin[Campaign]):
         campaign = self.get_object(request, unquote(object_id)) if object_id else None
         if campaign:
             context |= {"panel": panel(campaign), "show_history": False, "show_delete": campaign.status not in KEPT}
-            if campaign.status not in EDITABLE:
+            if campaign.status not in EDITABLE | RUNNING:
                 context |= dict.fromkeys(SAVE_BUTTONS, False)
         try:
             return super().changeform_view(request, object_id, form_url, context)

@@ -9,10 +9,11 @@ from django_filters.rest_framework import ChoiceFilter, FilterSet
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
+from rest_framework.exceptions import ErrorDetail
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns.models import LONGEST_TEMPLATE, MESSAGE_STATUSES, Campaign, Status
+from campaigns.models import HEAVIEST, LONGEST_TEMPLATE, MESSAGE_STATUSES, Campaign, Status
 from campaigns.preview import preview
 from customers.models import Channel, Customer
 from customers.strict import METHODS, Moment, Nothing, StrictFields, StrictModelSerializer, StrictView, Text
@@ -23,6 +24,16 @@ class StatsSerializer(serializers.Serializer[Any]):
 
     total = serializers.IntegerField()
     locals().update({status: serializers.IntegerField() for status in MESSAGE_STATUSES})
+
+
+class Weight(serializers.IntegerField):
+    """A JSON integer; `"2"`, `2.0` and `true` are none."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """The integer."""
+        if type(data) is not int:
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
 
 class CampaignSerializer(StrictModelSerializer[Campaign]):
@@ -38,6 +49,17 @@ class CampaignSerializer(StrictModelSerializer[Campaign]):
     scheduled_at = Moment(
         required=False, allow_null=True, help_text=_("When to send, with its offset; a draft has none.")
     )
+    expires_at = Moment(
+        required=False,
+        allow_null=True,
+        help_text=_("When it is too late, with its offset: what has not gone out by then is never sent."),
+    )
+    weight = Weight(
+        required=False,
+        min_value=1,
+        max_value=HEAVIEST,
+        help_text=_("Its share of the provider's rate beside other running campaigns."),
+    )
     reason = serializers.SerializerMethodField()
     audience = serializers.SerializerMethodField()
     stats = serializers.SerializerMethodField()
@@ -45,9 +67,9 @@ class CampaignSerializer(StrictModelSerializer[Campaign]):
     class Meta:
         model = Campaign
         fields = (
-            "id", "name", "channel", "status", "reason", "base_template", "scheduled_at", "audience", "stats",
-            "expected", "launching", "created_by", "launched_by", "created_at", "updated_at", "launched_at",
-            "started_at", "ended_at",
+            "id", "name", "channel", "status", "reason", "base_template", "scheduled_at", "expires_at",
+            "weight", "audience", "stats", "expected", "launching", "created_by", "launched_by", "created_at",
+            "updated_at", "launched_at", "started_at", "ended_at",
         )  # fmt: skip
         read_only_fields = (
             "status", "expected", "launching", "created_by", "launched_by", "created_at", "updated_at", "launched_at",
@@ -74,9 +96,20 @@ class CampaignSerializer(StrictModelSerializer[Campaign]):
             raise serializers.ValidationError(
                 _("A scheduled campaign loses its time by POST …/unschedule."), code="use_unschedule"
             )
-        if value is not None and value <= timezone.now():
-            raise serializers.ValidationError(_("The time must be in the future."), code="in_the_past")
-        return value
+        return _to_come(value)
+
+    def validate_expires_at(self, value: Any) -> Any:
+        """A time to come, or none."""
+        return _to_come(value)
+
+    def validate(self, attrs: Any) -> Any:
+        """It expires later than it starts, whichever of the two times is given."""
+        start, end = (attrs.get(name, getattr(self.instance, name, None)) for name in ("scheduled_at", "expires_at"))
+        given = [name for name in ("expires_at", "scheduled_at") if attrs.get(name)]
+        if given and start and end and end <= start:
+            sentence = _("The campaign must expire later than it starts.")
+            raise serializers.ValidationError({given[0]: [ErrorDetail(str(sentence), "expires_first")]})
+        return attrs
 
     def create(self, validated_data: dict[str, Any]) -> Campaign:
         """A draft, or scheduled when it has a time."""
@@ -90,6 +123,12 @@ class CampaignSerializer(StrictModelSerializer[Campaign]):
         changes = {name: value for name, value in validated_data.items() if name != "scheduled_at" or value}
         instance.revise(**changes)
         return instance
+
+
+def _to_come(value: Any) -> Any:
+    if value is not None and value <= timezone.now():
+        raise serializers.ValidationError(_("The time must be in the future."), code="in_the_past")
+    return value
 
 
 class CustomerId(serializers.PrimaryKeyRelatedField[Customer]):

@@ -1,17 +1,20 @@
 """The form of a campaign in the admin, and the sample of its text that appears while it is typed."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from campaigns import parts, rendering
 from campaigns.models import LONGEST_TEMPLATE, Campaign
@@ -32,18 +35,31 @@ class TemplateField(forms.CharField):
 
 
 class CampaignForm(forms.ModelForm[Campaign]):
-    """Name, channel and text; the time is the schedule dialog's."""
+    """Name, channel, text, expiry and weight; the time is the schedule dialog's."""
 
+    expires_at = forms.DateTimeField(
+        label=_("Expires at"),
+        required=False,
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"],
+        widget=UnfoldAdminTextInputWidget({"type": "datetime-local", "step": "60"}),
+    )
     base_template = TemplateField(
         label=_("Text"), required=False, strip=False, validators=[MaxLengthValidator(LONGEST_TEMPLATE)]
     )
 
     class Meta:
         model = Campaign
-        fields = ("name", "channel", "base_template")
+        fields = ("name", "channel", "base_template", "expires_at", "weight")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if field := self.fields.get("expires_at"):
+            field.help_text = _("What has not gone out by then is never sent. In the time zone %(zone)s.") % {
+                "zone": timezone.get_current_timezone_name()
+            }
+            if self.instance.expires_at:
+                # As the browser's input writes it; with the seconds, so that what was not touched is known again.
+                self.initial["expires_at"] = f"{timezone.localtime(self.instance.expires_at):%Y-%m-%dT%H:%M:%S}"
         if field := self.fields.get("base_template"):
             field.help_text = fields_help()
             field.widget = UnfoldAdminTextareaWidget(
@@ -54,6 +70,18 @@ class CampaignForm(forms.ModelForm[Campaign]):
                     "hx-target": "#sample",
                 }
             )
+
+    def clean_expires_at(self) -> datetime | None:
+        """A time to come, and later than the start; one that was not changed may have passed."""
+        at: datetime | None = self.cleaned_data["expires_at"]
+        was = self.instance.expires_at
+        if at is None or (was and at == was.replace(microsecond=0)):
+            return at and was
+        if at <= timezone.now():
+            raise ValidationError(_("This time has already passed."))
+        if self.instance.scheduled_at and at <= self.instance.scheduled_at:
+            raise ValidationError(_("The campaign must expire later than it starts."))
+        return at
 
 
 def fields_help() -> SafeString:

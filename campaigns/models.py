@@ -32,6 +32,10 @@ class Status(models.TextChoices):
 
 # While messages are on their way or held back, a campaign is not deleted.
 KEPT = frozenset({Status.SENDING, Status.PAUSED})
+ENDED = frozenset({Status.SENT, Status.FAILED})
+# Campaigns that end when nothing is left of them: those that go out, and those that waited until it was too late.
+RUNNING = Q(status=Status.SENDING, started_at__isnull=False)
+EXPIRED = Q(status__in=[Status.PAUSED, Status.SCHEDULED], audience__isnull=False, expires_at__lte=Now())
 
 
 class IllegalTransition(Exception):
@@ -52,12 +56,20 @@ class IllegalTransition(Exception):
 AUDIENCE_GIVEN = ("audience_given", _("Campaign %(id)d already has its audience; it is %(status)s."))
 MESSAGES_WRITTEN = (
     "messages_written",
-    _("Campaign %(id)d already has its audience: only name and time can be changed, or unschedule it."),
+    _("Campaign %(id)d already has its audience: only name, times and weight can be changed, or unschedule it."),
 )
+
+# What of a campaign may change once its messages are written, and what also while they are going out.
+REVISABLE = frozenset({"name", "scheduled_at", "expires_at", "weight"})
+REVISABLE_WHILE_RUNNING = frozenset({"expires_at", "weight"})
 
 
 class CampaignQuerySet(models.QuerySet["Campaign"]):
     """Questions about many campaigns."""
+
+    def done(self) -> "CampaignQuerySet":
+        """Campaigns that `complete` would end."""
+        return self.filter(RUNNING | EXPIRED, launching=False, progress__pending=0, progress__sending=0).order_by("id")
 
     def due(self) -> "CampaignQuerySet":
         """Scheduled or resumed campaigns whose time has come and whose sending has not begun."""
@@ -71,9 +83,11 @@ class Campaign(models.Model):
 
     ::
 
-        draft ──► scheduled ──► sending ──► sent │ failed
-          ▲           │  ▲        │  ▲
-          └───────────┘  └─ paused ──┘          draft, scheduled, sending, paused ──► cancelled
+        draft ──► scheduled ──► sending ◄──────► sent │ failed    (back: the owner's retry or resend)
+          ▲           │  ▲        │  ▲               ▲
+          └───────────┘  └─ paused ──┘               │            draft, scheduled, sending, paused ──► cancelled
+                      │        └─────────────────────┤
+                      └──────────────────────────────┘ it expired before it went out
 
     Every move is one UPDATE whose WHERE names the states it may start from, so of two callers one wins and the other
     gets `IllegalTransition`. Nothing else writes `status`.
@@ -153,14 +167,18 @@ class Campaign(models.Model):
         return self.name
 
     def revise(self, **changes: Any) -> None:
-        """Change name, channel, text or time, while the status and what was already written allow it.
+        """Change name, channel, text, times or weight, while the status and what was already written allow it.
 
         A time makes a draft `scheduled`; raises `IllegalTransition`, and then nothing is changed, unless the campaign
-        is a draft or scheduled, and, once its messages are written, unless only name and time change.
+        is a draft or scheduled, and, once its messages are written, unless only name, times and weight change. While
+        it is sending or paused its expiry and weight may change. It never expires before its time to start.
         """
         allowed = Q(status__in=[Status.DRAFT, Status.SCHEDULED])
-        if changes.keys() - {"name", "scheduled_at"}:
+        if changes.keys() <= REVISABLE_WHILE_RUNNING:
+            allowed |= Q(status__in=[Status.SENDING, Status.PAUSED])
+        if changes.keys() - REVISABLE:
             allowed &= Q(audience__isnull=True)
+        allowed &= _starts_before_it_expires(changes)
         if changes.get("scheduled_at"):
             changes |= {"status": Status.SCHEDULED, "reason": ""}
         self._move_where(allowed, _("edited"), MESSAGES_WRITTEN, **changes)
@@ -235,18 +253,31 @@ class Campaign(models.Model):
             reason="no_audience",
         )
 
+    def reopen(self, verb: Any) -> None:
+        """Send on in a campaign that has ended: the owner's retry or resend; raises `IllegalTransition` in any other.
+
+        The caller makes messages pending in the same transaction, else it ends again at once.
+        """
+        self._move(Status.SENDING, ENDED, verb, ended_at=None, reason="")
+
     def complete(self) -> bool:
         """End it if its last message is written and nothing is pending or sending; false when that is not so.
 
-        `failed` when nobody was reached nor may have been, else `sent`. May be repeated.
+        `failed` when nobody was reached nor may have been, else `sent`. One that expired before it was to start, or
+        while it was paused, ends too, since nothing of it can ever go out. May be repeated.
         """
         row = CampaignProgress.objects.filter(campaign=self.pk, pending=0, sending=0)
         failed = row.filter(sent=0, delivered=0, read=0, unknown=0)
         nobody = models.Exists(row.filter(total=0))
+        # One that waited for the campaign's lock sees the campaign as it is now but the counts as they were when it
+        # began: it must not end what was reopened meanwhile, with messages pending that it cannot see.
+        unchanged = Q(launching=False, updated_at__lte=Now())
         return self._try(
-            Q(status=Status.SENDING, launching=False, started_at__isnull=False) & Q(models.Exists(row)),
+            (RUNNING | EXPIRED) & unchanged & Q(models.Exists(row)),
             status=Case(When(models.Exists(failed), then=Value(Status.FAILED)), default=Value(Status.SENT)),
-            reason=Case(When(nobody, then=Value("no_audience")), default=F("reason")),
+            reason=Case(
+                When(EXPIRED, then=Value("expired")), When(nobody, then=Value("no_audience")), default=F("reason")
+            ),
             ended_at=Now(),
         )
 
@@ -262,6 +293,16 @@ class Campaign(models.Model):
         if moved:
             self.refresh_from_db()
         return bool(moved)
+
+
+def _starts_before_it_expires(changes: dict[str, Any]) -> Q:
+    """What must be so of the time that does not change, when one of the two does."""
+    start, end = changes.get("scheduled_at"), changes.get("expires_at")
+    if start and "expires_at" not in changes:
+        return Q(expires_at__isnull=True) | Q(expires_at__gt=start)
+    if end and "scheduled_at" not in changes:
+        return Q(scheduled_at__isnull=True) | Q(scheduled_at__lt=end)
+    return Q()
 
 
 NO_LAUNCH: dict[str, Any] = {

@@ -18,11 +18,11 @@ from rest_framework.response import Response
 from campaigns import audience
 from campaigns.api import CampaignSerializer, StatsSerializer
 from campaigns.models import Campaign
-from customers.strict import METHODS, Nothing, StrictModelSerializer, StrictView, refuse
-from messaging import dispatch
+from customers.strict import METHODS, Nothing, StrictFields, StrictModelSerializer, StrictView, refuse
+from messaging import dispatch, second_chances
 from messaging.audit import audit
 from messaging.models import OutboundMessage, Status
-from messaging.reasons import Reason
+from messaging.reasons import OF_FAILED, Reason
 
 
 class MessageSerializer(StrictModelSerializer[OutboundMessage]):
@@ -112,6 +112,39 @@ class SendAnswer(serializers.Serializer[Any]):
     expected = serializers.IntegerField(required=False, help_text=_("How many there will be; not for a list."))
 
 
+class RetryRequest(StrictFields):
+    """Which failed messages; without reasons all of them."""
+
+    reasons = serializers.ListField(
+        child=serializers.ChoiceField(choices=[(reason.value, reason.label) for reason in OF_FAILED]),
+        required=False, min_length=1, max_length=len(OF_FAILED),
+        help_text=_("Only those that failed for one of these reasons."),
+    )  # fmt: skip
+
+
+class SettleRequest(StrictFields):
+    """What to do with the messages that nobody knows about."""
+
+    unknown = serializers.ChoiceField(
+        choices=["resend", "leave"],
+        help_text=_("`resend` may reach a person twice; `leave` changes nothing and says how many stay."),
+    )
+
+
+class RetryAnswer(serializers.Serializer[Any]):
+    """What the retry did."""
+
+    campaign = serializers.IntegerField()
+    messages_queued = serializers.IntegerField(help_text=_("Messages that wait to be sent again."))
+    status = serializers.CharField()
+
+
+class SettleAnswer(RetryAnswer):
+    """What the settling did."""
+
+    left = serializers.IntegerField(help_text=_("Messages that stay unknown."))
+
+
 class Stuck(serializers.Serializer[Any]):
     """Something that does not move, and why."""
 
@@ -141,10 +174,12 @@ class LaunchViewSet(StrictView, viewsets.GenericViewSet[Campaign]):
     serializer_class = CampaignSerializer
     lookup_value_converter = "int"
     http_method_names = METHODS
-    conflicts: ClassVar[frozenset[str]] = frozenset({"send", "unschedule"})
+    conflicts: ClassVar[frozenset[str]] = frozenset({"send", "unschedule", "retry", "settle"})
     permissions_required: ClassVar[dict[str, tuple[str, ...]]] = {
         "send": ("campaigns.send_campaign",),
         "unschedule": ("campaigns.change_campaign",),
+        "retry": ("campaigns.send_campaign",),
+        "settle": ("campaigns.send_campaign",),
         "audit": ("campaigns.view_campaign", "messaging.view_outboundmessage"),
     }
 
@@ -179,9 +214,41 @@ class LaunchViewSet(StrictView, viewsets.GenericViewSet[Campaign]):
         dispatch.unschedule(campaign)
         return Response(CampaignSerializer(campaign).data)
 
+    @extend_schema(request=RetryRequest, responses={202: RetryAnswer})
+    @action(detail=True, methods=["post"], serializer_class=RetryRequest)
+    def retry(self, request: Request, **kwargs: Any) -> Response:
+        """Try failed messages of an ended campaign again. Of repeated or parallel calls one wins."""
+        del kwargs
+        campaign = self.get_object()
+        asked = RetryRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        chosen = asked.validated_data.get("reasons")
+        reasons = None if chosen is None else {Reason(code) for code in chosen}
+        again = second_chances.retry(campaign, reasons, by=cast("User", request.user))
+        return Response(_numbers(again), status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=SettleRequest, responses={202: SettleAnswer})
+    @action(detail=True, methods=["post"], serializer_class=SettleRequest)
+    def settle(self, request: Request, **kwargs: Any) -> Response:
+        """Resend the unknown messages of an ended campaign, which may reach people twice, or leave them as they are."""
+        del kwargs
+        campaign = self.get_object()
+        asked = SettleRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        again = second_chances.settle(campaign, asked.validated_data["unknown"], by=cast("User", request.user))
+        return Response(_numbers(again) | {"left": again.left}, status=status.HTTP_202_ACCEPTED)
+
     @extend_schema(responses=AuditAnswer)
     @action(detail=True, methods=["get"])
     def audit(self, request: Request, **kwargs: Any) -> Response:
         """The counts against the rows, and what is stuck and why."""
         del request, kwargs
         return Response(audit(self.get_object()))
+
+
+def _numbers(again: second_chances.Again) -> dict[str, Any]:
+    return {
+        "campaign": again.campaign.pk,
+        "messages_queued": again.messages_queued,
+        "status": again.campaign.status,
+    }

@@ -23,6 +23,7 @@ from customers.models import Customer
 from messaging.campaign_dialogs import CHOSEN, AudienceForm, Schedule, Send, TestSend, Unschedule
 from messaging.models import OutboundMessage
 from messaging.reasons import Reason
+from messaging.second_chance_dialogs import Retry, Settle
 
 WHY = {"no_audience": _("Its time came and nobody had said whom to write to.")} | dict(Reason.choices)
 
@@ -34,10 +35,10 @@ def messages_line(queryset: "QuerySet[OutboundMessage]") -> dict[str, int]:
 
 
 class SendingCampaignAdmin(CampaignAdmin):
-    """Campaigns with send, schedule, unschedule and test send."""
+    """Campaigns with send, schedule, unschedule, test send, retry and settle."""
 
     actions_detail: ClassVar[Any] = [
-        "preview", "test_send", "unschedule", "schedule", "pause", "cancel", "resume", "send",
+        "preview", "test_send", "unschedule", "schedule", "pause", "cancel", "resume", "send", "settle", "retry",
     ]  # fmt: skip
 
     facts = (*CampaignAdmin.facts, "messages_link")
@@ -71,6 +72,16 @@ class SendingCampaignAdmin(CampaignAdmin):
     def test_send(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The test dialog."""
         return TestSend(request, self.campaign_or_404(request, object_id)).respond()
+
+    @button(Retry)
+    def retry(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The retry dialog."""
+        return Retry(request, self.campaign_or_404(request, object_id)).respond()
+
+    @button(Settle)
+    def settle(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The settle dialog."""
+        return Settle(request, self.campaign_or_404(request, object_id)).respond()
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What goes with a campaign: its messages, by its own count."""

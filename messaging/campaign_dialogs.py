@@ -155,6 +155,9 @@ class Schedule(Send):
 
     def consequences(self, form: forms.Form) -> Sequence[str]:
         """How many are written to, how many are skipped, and when."""
+        expires_at = self.campaign.expires_at
+        if expires_at and expires_at <= form.cleaned_data["at"]:
+            raise Refused(_("The campaign expires on %(at)s, before that.") % {"at": in_words(expires_at)})
         when = _("They go out on %(at)s.") % {"at": in_words(form.cleaned_data["at"])}
         if self.campaign.audience is None:
             return [*_numbers(self.campaign, cast(AudienceForm, form).audience()), when]

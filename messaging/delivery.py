@@ -17,7 +17,7 @@ from django.db import connection, transaction
 
 from campaigns.models import Campaign, IllegalTransition
 from customers import consent
-from messaging import alerts, breaker, leases, providers, throttle
+from messaging import alerts, breaker, leases, look_ups, providers, throttle
 from messaging.leases import Lease, Released
 from messaging.models import Status
 from messaging.patience import persistently
@@ -209,7 +209,7 @@ def _settle(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdict]) -> No
             if sent:
                 cursor.execute(_SENT if held else _SENT_LATE, span | _columns_of_sent(sent))
             if others:
-                cursor.execute(_OTHERS if held else _OTHERS_LATE, span | _columns(others))
+                cursor.execute(_OTHERS if held else _OTHERS_LATE, span | _columns(lease.provider, others))
     if not held:
         log.warning("late_answer", batch=lease.batch_id, messages=len(ids), sent=len(sent))
         raise LeaseLost
@@ -219,15 +219,16 @@ def _columns_of_sent(settled: Sequence[tuple[int, Verdict]]) -> dict[str, Any]:
     return {"ids": [pk for pk, _ in settled], "provider_ids": [each.provider_message_id for _, each in settled]}
 
 
-def _columns(settled: Sequence[tuple[int, Verdict]]) -> dict[str, Any]:
+def _columns(alias: str, settled: Sequence[tuple[int, Verdict]]) -> dict[str, Any]:
     verdicts = [each for _, each in settled]
+    unknown_wait = look_ups.first_wait(alias)
     return {
         "ids": [pk for pk, _ in settled],
         "statuses": [each.status.value for each in verdicts],
         "reasons": [each.reason and each.reason.value for each in verdicts],
         "errors": [each.error for each in verdicts],
         "failures": [each.failures for each in verdicts],
-        "waits": [each.wait_seconds for each in verdicts],
+        "waits": [unknown_wait if each.status == Status.UNKNOWN else each.wait_seconds for each in verdicts],
     }
 
 

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import Max
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campaigns import parts
@@ -86,6 +87,8 @@ def send(campaign: Campaign, audience: Audience, *, by: User | None) -> Queued:
         campaign.give_audience({"kind": audience.kind}, by=by)
         if not campaign.base_template.strip():
             raise InvalidAudience("empty_text", _("The campaign has no text."), "base_template")
+        if campaign.expires_at and campaign.expires_at <= timezone.now():
+            raise InvalidAudience("expired", _("The campaign has expired: give it a later expiry."), "expires_at")
         queued = _write_list(campaign, audience) if isinstance(audience, CustomerList) else _begin_launch(campaign)
         if not queued.expected:
             raise InvalidAudience("nobody", _("There is no customer to write to."), "all")

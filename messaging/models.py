@@ -40,12 +40,14 @@ class OutboundMessage(models.Model):
     ::
 
         pending ──► sending ──► sent ──► delivered ──► read
-          │  ▲         │ ├────► unknown ──► sent │ failed
-          │  └─────────┘ ├────► failed
+          │  ▲         │ ├────► unknown ──► sent │ failed │ pending (its owner resends it)
+          │  └─────────┘ ├────► failed ──► pending (its owner retries it)
           ▼  known not   └────► skipped (opted out) │ cancelled (never left)
         skipped │ failed │ cancelled
 
-    Rows are written and moved by set: see `dispatch.py` (written), `delivery.py` (claimed, settled) and `recovery.py`.
+    Receipts move what was sent, or may have been, further to the right, or to failed (`receipts.py`). Rows are written
+    and moved by set: see `dispatch.py` (written), `delivery.py` (claimed, settled), `recovery.py`, `look_ups.py` and
+    `second_chances.py`.
     """
 
     # Deleting is the database's: ON DELETE CASCADE stands in the migration, because DO_NOTHING keeps Django from

@@ -23,3 +23,14 @@ class Reason(models.TextChoices):
     CAMPAIGN_CANCELLED = "campaign_cancelled", _("The campaign was cancelled before it left us.")
     EXPIRED = "expired", _("It could not go out before it expired.")
     NOT_ACCEPTED = "not_accepted", _("No answer had come, and the provider said later that it never took it.")
+    UNDELIVERED = "undelivered", _("The provider took it, and said later that it did not reach the phone.")
+
+
+# What a message that failed can say; the owner's retry chooses among them.
+OF_FAILED = (
+    Reason.RETRIES_EXHAUSTED,
+    Reason.REJECTED,
+    Reason.EXPIRED,
+    Reason.NOT_ACCEPTED,
+    Reason.UNDELIVERED,
+)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 import structlog
 from django.conf import settings
@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 
 from campaigns.models import Campaign
 from campaigns.models import Status as CampaignStatus
-from messaging import alerts, bells, dispatch, leases
+from messaging import alerts, bells, dispatch, leases, look_ups
 from messaging.models import Launch, MessageBatch
 from messaging.reasons import Reason
 
@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 MOST_CAMPAIGNS = 100
 CLEAR_SECONDS = 5.0
+WAITING = (CampaignStatus.SCHEDULED.value, CampaignStatus.SENDING.value, CampaignStatus.PAUSED.value)
 OVER = (CampaignStatus.CANCELLED.value, CampaignStatus.SENT.value, CampaignStatus.FAILED.value)
 
 
@@ -35,10 +36,12 @@ class Found:
     started: int = 0
     reclaimed: int = 0
     cancelled: int = 0
+    expired: int = 0
     completed: int = 0
     launching: int = 0
     due: int = 0
     told: int = 0
+    looked_up: int = 0
 
 
 def sweep() -> Found:
@@ -47,8 +50,8 @@ def sweep() -> Found:
     A step that fails is logged and keeps none of the others from being done.
     """
     found = Found(**{name: _try(name, step) for name, step in STEPS.items()})
-    if found.reclaimed or found.cancelled:
-        log.info("sweep", reclaimed=found.reclaimed, cancelled=found.cancelled)
+    if found.reclaimed or found.cancelled or found.expired:
+        log.info("sweep", reclaimed=found.reclaimed, cancelled=found.cancelled, expired=found.expired)
     return found
 
 
@@ -70,19 +73,23 @@ def reclaim() -> Iterator[int]:
     while True:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
-                "SELECT id, campaign_id, lease, worker, first_id, last_id FROM message_batches"
+                "SELECT id, campaign_id, provider, lease, worker, first_id, last_id FROM message_batches"
                 " WHERE leased_until < statement_timestamp() ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
             )
             row = cursor.fetchone()
             if row is None:
                 return
-            batch_id, campaign_id, lease, worker, first_id, last_id = row
+            batch_id, campaign_id, provider, lease, worker, first_id, last_id = row
             cursor.execute(
                 "UPDATE outbound_messages"
-                " SET status = 'unknown', reason = %s, last_error = %s, updated_at = statement_timestamp()"
+                " SET status = 'unknown', reason = %s, last_error = %s, updated_at = statement_timestamp(),"
+                " due_at = statement_timestamp() + make_interval(secs => %s)"
                 " WHERE campaign_id = %s AND id BETWEEN %s AND %s AND status = 'sending' RETURNING id",
-                [Reason.WORKER_LOST, f"worker {worker} was lost", campaign_id, first_id, last_id],
-            )
+                [
+                    Reason.WORKER_LOST, f"worker {worker} was lost", look_ups.first_wait(provider),
+                    campaign_id, first_id, last_id,
+                ],
+            )  # fmt: skip
             unknown = sorted(message_id for (message_id,) in cursor.fetchall())
             leases.narrow(cursor, batch_id)
         log.warning(
@@ -92,39 +99,57 @@ def reclaim() -> Iterator[int]:
 
 
 def clear_ended() -> int:
-    """Take away the batches of campaigns that are over, and cancel what is pending in them; how many messages.
+    """Take away the batches of campaigns that are over, and cancel what is pending in them; how many messages."""
+    Launch.objects.filter(campaign__status__in=OVER).delete()
+    return _clear(
+        "campaigns.status = ANY(%(statuses)s)",
+        "status = 'cancelled', reason = %(reason)s",
+        {"statuses": list(OVER), "reason": Reason.CAMPAIGN_CANCELLED},
+    )
 
-    Batch after batch, each in a transaction of its own, for a few seconds at the most; sweeps at once share the work.
-    By range, because a search for pending rows would walk past all those cancelled before (measured: 60 s for 900,000).
+
+def expire() -> int:
+    """Take away the batches of campaigns that have expired, and end what is pending in them; how many messages.
+
+    Never tried: `skipped`; tried: `failed`. Their campaigns then end, also those that are paused or still to begin.
+    """
+    return _clear(
+        "campaigns.status = ANY(%(statuses)s) AND campaigns.expires_at <= statement_timestamp()",
+        "status = CASE WHEN retry_count = 0 THEN 'skipped' ELSE 'failed' END, reason = %(reason)s",
+        {"statuses": list(WAITING), "reason": Reason.EXPIRED},
+    )
+
+
+def _clear(which: str, changes: str, parameters: dict[str, Any]) -> int:
+    """Batch after batch, each in a transaction of its own, for a few seconds at most; sweeps at once share the work.
+
+    By range, because a search for pending rows would walk past all those ended before (measured: 60 s for 900,000).
     """
     ends, count = time.monotonic() + CLEAR_SECONDS, 0
-    Launch.objects.filter(campaign__status__in=OVER).delete()
     while time.monotonic() < ends:
-        cancelled = _clear_batch()
-        if cancelled is None:
+        cleared = _clear_batch(which, changes, parameters)
+        if cleared is None:
             break
-        count += cancelled
+        count += cleared
     return count
 
 
-def _clear_batch() -> int | None:
+def _clear_batch(which: str, changes: str, parameters: dict[str, Any]) -> int | None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "SELECT batch.id, batch.campaign_id, batch.first_id, batch.last_id FROM message_batches AS batch"
-            " JOIN campaigns ON campaigns.id = batch.campaign_id"
-            " WHERE campaigns.status = ANY(%s) AND batch.lease IS NULL"
+            "SELECT batch.id, batch.campaign_id, batch.first_id, batch.last_id FROM message_batches AS batch"  # noqa: S608
+            f" JOIN campaigns ON campaigns.id = batch.campaign_id WHERE {which} AND batch.lease IS NULL"
             " ORDER BY batch.id LIMIT 1 FOR UPDATE OF batch SKIP LOCKED",
-            [list(OVER)],
+            parameters,
         )
         row = cursor.fetchone()
         if row is None:
             return None
-        batch_id, *span = row
+        batch_id, campaign_id, first_id, last_id = row
         cursor.execute(
-            "UPDATE outbound_messages"
-            " SET status = 'cancelled', reason = %s, due_at = NULL, updated_at = statement_timestamp()"
-            " WHERE campaign_id = %s AND id BETWEEN %s AND %s AND status = 'pending'",
-            [Reason.CAMPAIGN_CANCELLED, *span],
+            f"UPDATE outbound_messages SET {changes}, due_at = NULL, updated_at = statement_timestamp()"  # noqa: S608
+            " WHERE campaign_id = %(campaign)s AND id BETWEEN %(first)s AND %(last)s AND status = 'pending'",
+            parameters | {"campaign": campaign_id, "first": first_id, "last": last_id},
         )
         count = int(cursor.rowcount)
         cursor.execute("DELETE FROM message_batches WHERE id = %s", [batch_id])
@@ -133,14 +158,7 @@ def _clear_batch() -> int | None:
 
 def complete_campaigns() -> int:
     """End the campaigns in which nothing is pending or sending any more; how many."""
-    done = Campaign.objects.filter(
-        status=CampaignStatus.SENDING,
-        launching=False,
-        started_at__isnull=False,
-        progress__pending=0,
-        progress__sending=0,
-    )
-    return sum(complete(campaign) for campaign in done.order_by("id")[:MOST_CAMPAIGNS])
+    return sum(complete(campaign) for campaign in Campaign.objects.done()[:MOST_CAMPAIGNS])
 
 
 def complete(campaign: Campaign) -> bool:
@@ -181,13 +199,15 @@ def _ring_all() -> int:
     return due
 
 
-# In this order: what was freed, cancelled or begun is rung for in the same sweep.
+# In this order: what was freed, cancelled or begun is rung for in the same sweep, and last comes what leaves the house.
 STEPS: dict[str, Callable[[], int]] = {
     "started": lambda: len(dispatch.start_due()),
     "reclaimed": lambda: sum(1 for _ in reclaim()),
     "cancelled": clear_ended,
+    "expired": expire,
     "completed": complete_campaigns,
     "launching": _ring_launches,
     "due": _ring_all,
     "told": alerts.tell_waiting,
+    "looked_up": look_ups.look_up_due,
 }

@@ -42,27 +42,29 @@ class Verdict:
 
 
 def verdict(outcome: Outcome, retry_count: int, policy: RetryPolicy, jitter: float) -> Verdict:
-    """The verdict on one outcome of a message that was refused `retry_count` times before. Pure."""
+    """The verdict on one outcome of a message that was refused `retry_count` times before (or since its owner's last
+    retry). Pure.
+    """
     match outcome:
         case Accepted(provider_message_id):
-            return Verdict(Status.SENT, provider_message_id=_storable(provider_message_id)[:LONGEST_PROVIDER_ID])
+            return Verdict(Status.SENT, provider_message_id=storable(provider_message_id)[:LONGEST_PROVIDER_ID])
         case TryLater(error):
-            return _try_later(_storable(error)[:LONGEST_ERROR], retry_count + 1, policy, jitter)
+            return _try_later(storable(error)[:LONGEST_ERROR], retry_count + 1, policy, jitter)
         case SlowDown(error, seconds):
             wait = (
                 policy.wait_seconds(1, jitter)
                 if seconds is None
                 else min(max(seconds, 0.0), policy.cap_seconds) + jitter
             )
-            return Verdict(Status.PENDING, Reason.THROTTLED, _storable(error)[:LONGEST_ERROR], wait_seconds=wait)
+            return Verdict(Status.PENDING, Reason.THROTTLED, storable(error)[:LONGEST_ERROR], wait_seconds=wait)
         case StopAll(error):
-            return Verdict(Status.PENDING, Reason.PROVIDER_STOPPED, _storable(error)[:LONGEST_ERROR])
+            return Verdict(Status.PENDING, Reason.PROVIDER_STOPPED, storable(error)[:LONGEST_ERROR])
         case GiveUp(error):
-            return Verdict(Status.FAILED, Reason.REJECTED, _storable(error)[:LONGEST_ERROR])
+            return Verdict(Status.FAILED, Reason.REJECTED, storable(error)[:LONGEST_ERROR])
         case OptedOut(error):
-            return Verdict(Status.SKIPPED, Reason.OPTED_OUT, _storable(error)[:LONGEST_ERROR])
+            return Verdict(Status.SKIPPED, Reason.OPTED_OUT, storable(error)[:LONGEST_ERROR])
         case Unknown(error):
-            return Verdict(Status.UNKNOWN, Reason.NO_ANSWER, _storable(error)[:LONGEST_ERROR])
+            return Verdict(Status.UNKNOWN, Reason.NO_ANSWER, storable(error)[:LONGEST_ERROR])
 
 
 def _try_later(error: str, failures: int, policy: RetryPolicy, jitter: float) -> Verdict:
@@ -72,7 +74,7 @@ def _try_later(error: str, failures: int, policy: RetryPolicy, jitter: float) ->
     return Verdict(Status.PENDING, Reason.TEMPORARY_FAILURE, error, failures=1, wait_seconds=wait)
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """PostgreSQL refuses NUL and lone surrogates, and a vendor's words must never cost us the outcome."""
     if text.isascii() and "\0" not in text:
         return text

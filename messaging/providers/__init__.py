@@ -7,11 +7,23 @@ from collections.abc import Sequence
 from functools import cache
 from typing import cast
 
+import structlog
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from messaging.providers.base import Accepted, Capabilities, Envelope, Outcome, Provider, SlowDown, Unknown
+from messaging.providers.base import (
+    Accepted,
+    Capabilities,
+    Envelope,
+    GiveUp,
+    LooksUp,
+    Outcome,
+    Provider,
+    SlowDown,
+    Unknown,
+)
 
+log = structlog.get_logger(__name__)
 _lock = threading.Lock()
 
 
@@ -56,6 +68,33 @@ def submit(alias: str, envelopes: Sequence[Envelope]) -> list[Outcome]:
     with _lock:
         loop = _start_loop()
     return asyncio.run_coroutine_threadsafe(_call(provider, envelopes), loop).result()
+
+
+def look_up(alias: str, references: Sequence[str]) -> list[Accepted | GiveUp | None]:
+    """Ask the provider what became of these messages: one answer each, in their order. Leaves the house; repeatable.
+
+    None where that cannot be told now. Never raises for what happens outside: an adapter that breaks, does not answer
+    in time, or cannot look up, tells None of all.
+    """
+    provider = get(alias)
+    with _lock:
+        loop = _start_loop()
+    return asyncio.run_coroutine_threadsafe(_ask(provider, references), loop).result()
+
+
+async def _ask(provider: Provider, references: Sequence[str]) -> list[Accepted | GiveUp | None]:
+    nothing: list[Accepted | GiveUp | None] = [None] * len(references)
+    if not isinstance(provider, LooksUp):
+        return nothing
+    try:
+        async with asyncio.timeout(provider.capabilities.timeout_seconds):
+            answers = await provider.look_up(references)
+        if len(answers) != len(references):
+            raise ValueError("the adapter did not answer for every message")  # noqa: TRY301
+    except Exception as fault:  # noqa: BLE001  (it is asked again later, whatever befell it)
+        log.warning("look_up_failed", fault=type(fault).__name__, references=len(references))
+        return nothing
+    return [answer if isinstance(answer, Accepted | GiveUp) and _is_sound(answer) else None for answer in answers]
 
 
 async def _call(provider: Provider, envelopes: Sequence[Envelope]) -> list[Outcome]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,30 @@ class StopAll:
 
 
 Outcome: TypeAlias = Accepted | TryLater | SlowDown | GiveUp | OptedOut | Unknown | StopAll
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the vendor says later of a message that it took; raises `ValueError` when it makes no sense.
+
+    It names the message by our `reference`, or by the vendor's own id. `at` carries its offset; `error` is for people,
+    without the phone.
+    """
+
+    status: Literal["sent", "delivered", "read", "failed"]
+    at: datetime
+    reference: str = ""
+    provider_message_id: str = ""
+    error: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a status that is none, a time without offset, and a receipt of nothing."""
+        if self.status not in ("sent", "delivered", "read", "failed"):
+            raise ValueError(f"{self.status!r} is no status of a receipt")
+        if self.at.utcoffset() is None:
+            raise ValueError("a receipt's time needs its offset")
+        if not (self.reference or self.provider_message_id):
+            raise ValueError("a receipt must name its message")
 
 
 @dataclass(frozen=True, slots=True)

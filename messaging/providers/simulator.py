@@ -62,6 +62,7 @@ class Simulator:
     Which message meets which fate depends on `seed`, its reference and its attempt alone, so a run can be repeated.
     `log` is a file of JSON lines, `{"reference": …, "at": …}`, one for each accepted envelope, written before the
     answer is given; `None` keeps no log. Two accepted lines with one reference are two messages on one handset.
+    With `look_up` it can be asked afterwards what it took, and answers from the log.
     """
 
     def __init__(
@@ -77,17 +78,22 @@ class Simulator:
         timeout_seconds: float = 10.0,
         log: str | None = None,
         down: str | None = None,
+        look_up: bool = False,
     ) -> None:
         rates = [transient_rate, permanent_rate, throttle_rate, unknown_rate]
         if min(rates) < 0 or sum(rates) > 1:
             raise ValueError("The simulator's rates must lie between 0 and 1 and add up to no more than 1.")
-        self.capabilities = Capabilities(in_flight=in_flight, timeout_seconds=timeout_seconds)
+        if look_up and not log:
+            raise ValueError("The simulator looks up in its log: with look_up it needs one.")
+        self.capabilities = Capabilities(in_flight=in_flight, timeout_seconds=timeout_seconds, looks_up=look_up)
         self.latency_seconds = latency_seconds
         self.rates = rates
         self.seed = seed
         self.log = Path(log) if log else None
         self.down = Path(down) if down else None
         self._first_seen: dict[str, float] = {}
+        self._taken: set[str] = set()
+        self._read_to = 0
 
     async def submit(self, envelopes: Sequence[Envelope]) -> list[Outcome]:
         """An outcome for each envelope, all at once after the latency; slow numbers only hold up their slice.
@@ -102,6 +108,26 @@ class Simulator:
         fates = [self._fate(envelope) for envelope in envelopes]
         self._note([envelope for envelope, (_, took) in zip(envelopes, fates, strict=True) if took])
         return [outcome for outcome, _ in fates]
+
+    async def look_up(self, references: Sequence[str]) -> list[Outcome | None]:
+        """What its log says: accepted, or never taken. While the file `down` exists nobody answers."""
+        if self.down and self.down.exists():
+            return [None for _ in references]
+        self._read_log()
+        never = GiveUp("simulated: the provider never got it")
+        return [Accepted(f"sim-{each}") if each in self._taken else never for each in references]
+
+    def _read_log(self) -> None:
+        """Take in what was accepted since the last look, by whichever worker."""
+        if not (self.log and self.log.exists()):
+            return
+        with self.log.open("rb") as lines:
+            lines.seek(self._read_to)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break  # still being written
+                self._taken.add(json.loads(line)["reference"])
+                self._read_to += len(line)
 
     def _fate(self, envelope: Envelope) -> tuple[Outcome, bool]:
         """The answer, and whether the message was in truth accepted."""

@@ -26,7 +26,13 @@ SAMPLE = f"{LIST}sample/"
 
 
 def test_a_new_campaign_is_a_draft_of_whom_made_it_with_plain_line_breaks(marketer: Client) -> None:
-    sent = {"name": "June", "channel": "sms", "base_template": " Hi {FirstName}\r\nBye ", "status": "sent"}
+    sent = {
+        "name": "June",
+        "channel": "sms",
+        "base_template": " Hi {FirstName}\r\nBye ",
+        "weight": "1",
+        "status": "sent",
+    }
     marketer.post(f"{LIST}add/", sent)
     campaign = Campaign.objects.get()
     assert campaign.base_template == " Hi {FirstName}\nBye "
@@ -48,32 +54,98 @@ def test_a_text_longer_than_the_limit_is_refused_with_a_sentence(marketer: Clien
 
 
 def test_line_breaks_do_not_count_twice_towards_the_limit(marketer: Client) -> None:
-    marketer.post(f"{LIST}add/", {"name": "June", "channel": "sms", "base_template": "\r\n" * 5_000})
+    marketer.post(f"{LIST}add/", {"name": "June", "channel": "sms", "base_template": "\r\n" * 5_000, "weight": "1"})
     assert Campaign.objects.get().base_template == "\n" * 5_000
 
 
 def test_a_draft_can_be_edited(marketer: Client) -> None:
     campaign = CampaignFactory.create()
-    marketer.post(page(campaign), {"name": "New", "channel": "whatsapp", "base_template": "Other"})
+    marketer.post(page(campaign), {"name": "New", "channel": "whatsapp", "base_template": "Other", "weight": "1"})
     campaign.refresh_from_db()
     assert (campaign.name, campaign.channel, campaign.base_template) == ("New", "whatsapp", "Other")
 
 
-def test_once_messages_are_written_only_the_name_can_be_edited(marketer: Client) -> None:
+def test_once_messages_are_written_only_name_expiry_and_weight_can_be_edited(marketer: Client) -> None:
     campaign = CampaignFactory.create(scheduled_at=timezone.now() + timedelta(hours=1), status=Status.SCHEDULED)
     from campaigns.audience import listed
 
     dispatch.send(campaign, listed([CustomerFactory.create().pk]), by=None)
-    marketer.post(page(campaign), {"name": "New", "channel": "whatsapp", "base_template": "Other"})
+    marketer.post(page(campaign), {"name": "New", "channel": "whatsapp", "base_template": "Other", "weight": "1"})
     campaign.refresh_from_db()
     assert (campaign.name, campaign.channel) == ("New", "sms")
     assert campaign.base_template != "Other"
 
 
-def test_a_campaign_that_is_being_sent_cannot_be_edited(marketer: Client) -> None:
+@pytest.mark.parametrize("verb", ["none", "pause"])
+def test_of_a_campaign_that_is_running_only_expiry_and_weight_can_be_edited(marketer: Client, verb: str) -> None:
     campaign = sending_campaign(1)
+    if verb == "pause":
+        campaign.pause()
+    at = timezone.localtime(timezone.now() + timedelta(hours=3)).replace(second=0, microsecond=0)
+
+    sent = {"name": "New", "base_template": "Other", "weight": "7", "expires_at": f"{at:%Y-%m-%dT%H:%M}"}
+    marketer.post(page(campaign), sent)
+
+    kept = Campaign.objects.get(pk=campaign.pk)
+    assert (kept.name, kept.base_template) == (campaign.name, campaign.base_template)
+    assert (kept.weight, kept.expires_at) == (7, at)
+
+
+def test_an_expiry_is_shown_as_it_was_given_and_can_be_taken_back(marketer: Client) -> None:
+    at = timezone.localtime(timezone.now() + timedelta(days=1)).replace(microsecond=0)
+    campaign = CampaignFactory.create(expires_at=at)
+    shown = f'value="{at:%Y-%m-%dT%H:%M:%S}"'
+    assert shown in marketer.get(page(campaign)).content.decode()
+
+    sent = {"name": "New", "channel": "sms", "base_template": "Hi", "weight": "1"}
+    marketer.post(page(campaign), sent | {"expires_at": f"{at:%Y-%m-%dT%H:%M:%S}"})
+    campaign.refresh_from_db()
+    assert (campaign.name, campaign.expires_at) == ("New", at)
+    marketer.post(page(campaign), sent | {"expires_at": ""})
+    campaign.refresh_from_db()
+    assert campaign.expires_at is None
+
+
+def test_an_expiry_that_has_passed_or_comes_before_the_start_is_refused_with_a_sentence(marketer: Client) -> None:
+    now = timezone.localtime()
+    campaign = CampaignFactory.create(scheduled_at=now + timedelta(hours=2), status=Status.SCHEDULED)
+    sent = {"name": "New", "channel": "sms", "base_template": "Hi", "weight": "1"}
+
+    past = marketer.post(page(campaign), sent | {"expires_at": f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M}"})
+    early = marketer.post(page(campaign), sent | {"expires_at": f"{now + timedelta(hours=1):%Y-%m-%dT%H:%M}"})
+
+    assert "This time has already passed." in text(past)
+    assert "The campaign must expire later than it starts." in text(early)
+    campaign.refresh_from_db()
+    assert campaign.expires_at is None
+
+
+def test_an_expiry_that_has_passed_keeps_nobody_from_changing_the_weight(marketer: Client) -> None:
+    campaign = sending_campaign(1)
+    at = timezone.localtime(timezone.now() - timedelta(seconds=5))
+    Campaign.objects.filter(pk=campaign.pk).update(expires_at=at)
+
+    marketer.post(page(campaign), {"weight": "3", "expires_at": f"{at:%Y-%m-%dT%H:%M:%S}"})
+
+    campaign.refresh_from_db()
+    assert (campaign.weight, campaign.expires_at) == (3, at)
+
+
+@pytest.mark.parametrize("weight", ["0", "101", "", "x"])
+def test_a_weight_out_of_range_is_refused(marketer: Client, weight: str) -> None:
+    campaign = CampaignFactory.create()
+    marketer.post(page(campaign), {"name": "New", "channel": "sms", "base_template": "Hi", "weight": weight})
+    campaign.refresh_from_db()
+    assert (campaign.name == "New", campaign.weight) == (False, 1)
+
+
+def test_a_campaign_that_has_ended_cannot_be_edited(marketer: Client, outbox: Memory) -> None:
+    campaign = sending_campaign(1)
+    deliver_due()
     before = snapshot(campaign)
-    response = marketer.post(page(campaign), {"name": "New", "channel": "whatsapp", "base_template": "Other"})
+    response = marketer.post(
+        page(campaign), {"name": "New", "channel": "whatsapp", "base_template": "Other", "weight": "1"}
+    )
     assert response.status_code in {200, 302}
     assert snapshot(campaign) == before
     assert 'name="_save"' not in marketer.get(page(campaign)).content.decode()
@@ -95,7 +167,7 @@ def test_an_edit_that_comes_after_the_send_is_refused_with_a_sentence(
         saving(self, request, obj, form, change)
 
     monkeypatch.setattr(CampaignAdmin, "save_model", send_first)
-    sent = {"name": "New", "channel": "sms", "base_template": campaign.base_template}
+    sent = {"name": "New", "channel": "sms", "base_template": campaign.base_template, "weight": "1"}
     response = marketer.post(page(campaign), sent, follow=True)
     assert "it cannot be edited" in text(response)
     campaign.refresh_from_db()

@@ -55,7 +55,7 @@ OFFERED: list[tuple[Callable[[], Campaign], set[str]]] = [
     (paused, {"preview", "test_send", "resume", "cancel"}),
     (cancelled, {"preview"}),
 ]
-VERBS = ("preview", "test_send", "schedule", "unschedule", "pause", "resume", "cancel", "send")
+VERBS = ("preview", "test_send", "schedule", "unschedule", "pause", "resume", "cancel", "send", "retry", "settle")
 
 
 @pytest.mark.parametrize(("make", "verbs"), OFFERED)

@@ -17,9 +17,10 @@ from config import tokens
 from customers import consent
 from messaging import dispatch
 from messaging.models import OutboundMessage
+from messaging.providers.base import GiveUp, Unknown
 from messaging.providers.memory import Memory
 from tests.factories import CampaignFactory, UserFactory, customers
-from tests.messaging.driving import sending_campaign
+from tests.messaging.driving import deliver_due, sending_campaign
 
 # Django's sessions and the cache of content types are not of our making.
 NOT_OURS = {"django_session", "django_content_type", "django_migrations", "auth_permission"}
@@ -54,8 +55,12 @@ def contents() -> dict[str, Any]:
 
 
 @pytest.fixture
-def everything(db: None) -> dict[str, list[Any]]:
+def everything(db: None, outbox: Memory) -> dict[str, list[Any]]:
     """Something of every kind, and campaigns in every state."""
+    outbox.answer = lambda envelope: GiveUp("no") if int(envelope.reference) % 2 else Unknown("no answer")
+    ended = sending_campaign(2)
+    deliver_due()
+    outbox.clear()
     people = customers(3)
     consent.opt_out(phone=people[0].phone, channel="sms", source="test")
     campaigns = [CampaignFactory.create(), sending_campaign(), sending_campaign()]
@@ -64,7 +69,7 @@ def everything(db: None) -> dict[str, list[Any]]:
     campaigns.append(CampaignFactory.create(scheduled_at=later, status=Status.SCHEDULED))
     dispatch.send(campaigns[3], listed([people[1].pk]), by=None)
     tokens.create(UserFactory.create(), "test")
-    for campaign in campaigns:
+    for campaign in (*campaigns, ended):
         campaign.refresh_from_db()
     return {model._meta.label_lower: list(model._default_manager.all()) for model in admin.site._registry}
 
@@ -85,8 +90,8 @@ def test_walking_every_page_of_the_admin_changes_nothing(
     assert walked > 80
     assert contents() == before
     assert not outbox.outbox
-    assert Campaign.objects.count() == 4
-    assert OutboundMessage.objects.count() == 7
+    assert Campaign.objects.count() == 5
+    assert OutboundMessage.objects.count() == 9
 
 
 def addresses(path: str, everything: dict[str, list[Any]]) -> Iterator[str]:
@@ -104,5 +109,16 @@ def addresses(path: str, everything: dict[str, list[Any]]) -> Iterator[str]:
 
 def test_the_walk_knows_the_pages_that_would_change_something() -> None:
     found = of_the_admin()
-    for verb in ("send", "schedule", "unschedule", "pause", "resume", "cancel", "test_send", "preview"):
+    for verb in (
+        "send",
+        "schedule",
+        "unschedule",
+        "pause",
+        "resume",
+        "cancel",
+        "test_send",
+        "preview",
+        "retry",
+        "settle",
+    ):
         assert f"admin/campaigns/campaign/<path:object_id>/{verb}/" in found

@@ -61,6 +61,8 @@ def test_a_new_campaign_is_a_draft_with_all_its_fields(api: APIClient) -> None:
         "status": "draft",
         "reason": None,
         "scheduled_at": None,
+        "expires_at": None,
+        "weight": 1,
         "audience": None,
         "stats": NO_STATS,
         "expected": 0,
@@ -114,6 +116,20 @@ def test_a_draft_may_have_no_text_yet_and_keeps_its_own_blanks(api: APIClient) -
         ({"scheduled_at": "2077-13-01T00:00:00Z"}, ("invalid", "scheduled_at")),
         ({"scheduled_at": "9999-12-31T23:59:59-12:00"}, ("overflow", "scheduled_at")),
         ({"scheduled_at": "0001-01-01T00:00:00+12:00"}, ("overflow", "scheduled_at")),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, ("in_the_past", "expires_at")),
+        ({"expires_at": "2077-01-01T00:00:00"}, ("no_offset", "expires_at")),
+        ({"expires_at": 5}, ("invalid", "expires_at")),
+        (
+            {"scheduled_at": "2077-01-01T00:00:00Z", "expires_at": "2077-01-01T00:00:00Z"},
+            ("expires_first", "expires_at"),
+        ),
+        ({"weight": 0}, ("min_value", "weight")),
+        ({"weight": 101}, ("max_value", "weight")),
+        ({"weight": 10**400}, ("max_value", "weight")),
+        ({"weight": "2"}, ("invalid", "weight")),
+        ({"weight": 1.0}, ("invalid", "weight")),
+        ({"weight": True}, ("invalid", "weight")),
+        ({"weight": None}, ("null", "weight")),
         ({"status": "sent"}, ("read_only", "status")),
         ({"id": 7}, ("read_only", "id")),
         ({"stats": {}}, ("read_only", "stats")),
@@ -195,6 +211,34 @@ def test_only_drafts_and_scheduled_campaigns_can_be_edited(api: APIClient, make:
     assert campaign.get_status_display() in found["detail"]
 
 
+@pytest.mark.parametrize("make", [CampaignFactory.create, scheduled, sending, paused])
+def test_expiry_and_weight_are_changed_at_any_time_before_the_end(api: APIClient, make: Any) -> None:
+    campaign = make()
+
+    body = api.patch(f"{URL}/{campaign.pk}", {"expires_at": "2077-01-31T12:00:00+03:00", "weight": 100}).json()
+    assert (body["expires_at"], body["weight"], body["status"]) == ("2077-01-31T09:00:00Z", 100, campaign.status)
+    assert api.patch(f"{URL}/{campaign.pk}", {"expires_at": None}).json()["expires_at"] is None
+
+
+def test_what_has_ended_neither_expires_nor_weighs(api: APIClient) -> None:
+    campaign = sending()
+    assert campaign.complete()
+
+    for change in ({"weight": 2}, {"expires_at": "2077-01-31T09:00:00Z"}):
+        assert error(api.patch(f"{URL}/{campaign.pk}", change), 409)["code"] == "illegal_transition"
+
+
+def test_no_change_makes_a_campaign_expire_before_it_starts(api: APIClient) -> None:
+    url = f"{URL}/{CampaignFactory.create().pk}"
+    api.patch(url, {"scheduled_at": "2077-01-10T00:00:00Z", "expires_at": "2077-01-20T00:00:00Z"})
+
+    assert refusal(api.patch(url, {"expires_at": "2077-01-09T00:00:00Z"})) == ("expires_first", "expires_at")
+    assert refusal(api.patch(url, {"scheduled_at": "2077-01-21T00:00:00Z"})) == ("expires_first", "scheduled_at")
+    both = {"scheduled_at": "2077-02-10T00:00:00Z", "expires_at": "2077-02-20T00:00:00Z"}
+    body = api.patch(url, both).json()
+    assert {name: body[name] for name in both} == both
+
+
 def test_once_its_audience_is_given_only_name_and_time_of_a_scheduled_campaign_change(api: APIClient) -> None:
     campaign = scheduled()
     campaign.give_audience({"kind": "list"}, by=None)
@@ -240,7 +284,7 @@ def test_put_is_not_offered(api: APIClient) -> None:
 
 
 @pytest.mark.parametrize("given", ["0", "999999", str(2**63), "9" * 30, "x", "-1", "1.0", "%F0%9F%98%80"])
-@pytest.mark.parametrize("tail", ["", "/pause", "/resume", "/cancel", "/unschedule", "/send", "/preview"])
+@pytest.mark.parametrize("tail", ["", "/pause", "/resume", "/cancel", "/unschedule", "/send", "/preview", "/retry"])
 def test_an_id_that_nobody_has_is_404(api: APIClient, given: str, tail: str) -> None:
     response = api.post(f"{URL}/{given}{tail}", {}) if tail else api.get(f"{URL}/{given}")
 

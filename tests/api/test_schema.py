@@ -12,8 +12,11 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from rest_framework.test import APIClient
 
 from messaging.models import OutboundMessage
+from messaging.providers.base import GiveUp
+from messaging.providers.memory import Memory
 from tests.api.conftest import Caller, user_with
 from tests.factories import CampaignFactory, customers
+from tests.messaging.driving import deliver_due, sending_campaign
 
 pytestmark = pytest.mark.django_db
 
@@ -29,6 +32,8 @@ CALLS = {
     ("/api/v1/campaigns/{id}/resume", "post"): {"401", "403", "404", "409"},
     ("/api/v1/campaigns/{id}/cancel", "post"): {"401", "403", "404", "409"},
     ("/api/v1/campaigns/{id}/unschedule", "post"): {"401", "403", "404", "409"},
+    ("/api/v1/campaigns/{id}/retry", "post"): {"400", "401", "403", "404", "409", "413", "415"},
+    ("/api/v1/campaigns/{id}/settle", "post"): {"400", "401", "403", "404", "409", "413", "415"},
     ("/api/v1/campaigns/{id}/audit", "get"): {"401", "403", "404"},
     ("/api/v1/campaigns/{campaign}/messages", "get"): {"400", "401", "403", "404"},
     ("/api/v1/messages", "get"): {"400", "401", "403"},
@@ -72,9 +77,12 @@ def test_it_has_every_call_with_the_errors_it_may_answer(document: dict[str, Any
     assert all("409" not in codes for call, codes in found.items() if "409" not in CALLS[call])
 
 
-def test_answers_are_as_the_document_says(api: APIClient, document: dict[str, Any]) -> None:
+def test_answers_are_as_the_document_says(api: APIClient, document: dict[str, Any], outbox: Memory) -> None:
     person, other = customers(2, attributes={"plan": "gold"}, language="sw")
     fresh, sent = CampaignFactory.create(), CampaignFactory.create()
+    failed = sending_campaign(1)
+    outbox.answer = lambda _envelope: GiveUp("no such number")
+    deliver_due()
     me, people = f"/api/v1/campaigns/{fresh.pk}", "/api/v1/customers"
     calls: list[tuple[str, str, Any]] = [
         ("post", f"/api/v1/campaigns/{sent.pk}/send", {"customers": [person.pk]}),
@@ -86,6 +94,11 @@ def test_answers_are_as_the_document_says(api: APIClient, document: dict[str, An
         ("patch", me, {"scheduled_at": "2077-01-01T00:00:00Z"}),
         ("post", f"{me}/unschedule", None),
         ("post", f"{me}/send", {"all": True}),
+        ("post", f"{me}/retry", {"reasons": ["rejected"]}),
+        ("post", f"{me}/settle", {"unknown": "guess"}),
+        ("post", f"/api/v1/campaigns/{failed.pk}/settle", {"unknown": "leave"}),
+        ("post", f"/api/v1/campaigns/{failed.pk}/retry", {"reasons": ["bad luck"]}),
+        ("post", f"/api/v1/campaigns/{failed.pk}/retry", {}),
         ("get", f"{me}/audit", None),
         ("get", me, None),
         ("get", "/api/v1/campaigns", None),

@@ -21,15 +21,17 @@ MOVES: dict[str, Callable[[Campaign], object]] = {
     "resume": lambda campaign: campaign.resume(),
     "cancel": lambda campaign: campaign.cancel(),
     "unschedule": lambda campaign: campaign.unschedule(),
+    "weigh": lambda campaign: campaign.revise(weight=5, expires_at=timezone.now() + timedelta(days=1)),
+    "reopen": lambda campaign: campaign.reopen("retried"),
 }
 
 ALLOWED = {
-    Status.DRAFT: {"edit", "schedule", "send", "cancel"},
-    Status.SCHEDULED: {"edit", "schedule", "send", "pause", "cancel", "unschedule"},
-    Status.SENDING: {"pause", "cancel"},
-    Status.PAUSED: {"resume", "cancel"},
-    Status.SENT: set[str](),
-    Status.FAILED: set[str](),
+    Status.DRAFT: {"edit", "schedule", "send", "cancel", "weigh"},
+    Status.SCHEDULED: {"edit", "schedule", "send", "pause", "cancel", "unschedule", "weigh"},
+    Status.SENDING: {"pause", "cancel", "weigh"},
+    Status.PAUSED: {"resume", "cancel", "weigh"},
+    Status.SENT: {"reopen"},
+    Status.FAILED: {"reopen"},
     Status.CANCELLED: set[str](),
 }
 
@@ -129,6 +131,48 @@ def test_it_ends_as_sent_when_anybody_was_or_may_have_been_reached(counts: dict[
     assert campaign.status == status
     assert campaign.ended_at is not None
     assert not campaign.complete()
+
+
+def test_a_reopened_campaign_sends_and_ends_again() -> None:
+    campaign = campaign_that_is(Status.FAILED)
+
+    campaign.reopen("retried")
+    assert (campaign.status, campaign.reason, campaign.ended_at) == ("sending", "", None)
+    CampaignProgress.objects.filter(pk=campaign.pk).update(total=1, sent=1)
+    assert campaign.complete()
+
+    assert campaign.status == "sent"
+    assert campaign.ended_at is not None
+
+
+@pytest.mark.parametrize("status", [Status.PAUSED, Status.SCHEDULED])
+def test_one_that_expired_while_it_waited_ends_and_says_so(status: Status) -> None:
+    campaign = campaign_that_is(status)
+    if status == Status.SCHEDULED:
+        campaign.give_audience({"kind": "list"}, by=None)
+    assert not campaign.complete()
+    Campaign.objects.filter(pk=campaign.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    CampaignProgress.objects.filter(pk=campaign.pk).update(total=2, pending=1, skipped=1)
+    assert not campaign.complete()
+    CampaignProgress.objects.filter(pk=campaign.pk).update(pending=0, skipped=2)
+
+    assert list(Campaign.objects.done()) == [campaign]
+    assert campaign.complete()
+
+    assert (campaign.status, campaign.reason) == ("failed", "expired")
+    assert not list(Campaign.objects.done())
+
+
+@pytest.mark.parametrize("first", ["scheduled_at", "expires_at"])
+def test_of_two_edits_at_once_none_makes_it_expire_before_it_starts(first: str) -> None:
+    start, end = timezone.now() + timedelta(hours=2), timezone.now() + timedelta(hours=1)
+    campaign = factories.CampaignFactory.create()
+    stale = Campaign.objects.get(pk=campaign.pk)
+    times = {"scheduled_at": start, "expires_at": end}
+
+    campaign.revise(**{first: times.pop(first)})
+    with pytest.raises(IllegalTransition):
+        stale.revise(**times)
 
 
 @pytest.mark.parametrize("waiting", ["pending", "sending"])

@@ -194,6 +194,74 @@ def test_one_outcome_that_is_none_does_not_cost_its_neighbour(settings: Settings
     assert [type(answer) for answer in answers] == [Accepted, Unknown]
 
 
+def know(simulator: Simulator, *references: str) -> list[Outcome | None]:
+    return asyncio.run(simulator.look_up(references))
+
+
+def test_a_simulator_that_looks_up_tells_what_it_took_and_what_it_never_got(log: Path) -> None:
+    simulator = Simulator(latency_seconds=0, log=str(log), look_up=True)
+    assert simulator.capabilities.looks_up
+    ask(simulator, envelope("1", "+254712349995"), envelope("2", "+254712349996"))
+
+    took, lost = know(simulator, "1", "2")
+
+    assert took == Accepted("sim-1")
+    assert isinstance(lost, GiveUp)
+
+
+def test_it_knows_what_another_workers_simulator_took_meanwhile(log: Path) -> None:
+    simulator, other = (Simulator(latency_seconds=0, log=str(log), look_up=True) for _ in range(2))
+    assert isinstance(know(simulator, "1")[0], GiveUp)
+    ask(other, envelope("1"))
+    with log.open("a") as file:
+        file.write('{"reference": "2", ')  # half a line: its writer is not done
+
+    assert [isinstance(answer, Accepted) for answer in know(simulator, "1", "2")] == [True, False]
+    with log.open("a") as file:
+        file.write('"at": 0}\n')
+    assert isinstance(know(simulator, "2")[0], Accepted)
+
+
+def test_a_simulator_that_is_down_cannot_be_asked(log: Path, tmp_path: Path) -> None:
+    down = tmp_path / "down"
+    down.touch()
+    assert know(Simulator(log=str(log), down=str(down), look_up=True), "1", "2") == [None, None]
+
+
+def test_a_simulator_without_a_log_cannot_look_up() -> None:
+    assert not Simulator().capabilities.looks_up
+    with pytest.raises(ValueError, match="needs one"):
+        Simulator(look_up=True)
+
+
+class Asked(Odd):
+    """An adapter that breaks its promises when it is asked what became of messages."""
+
+    async def look_up(self, references: Sequence[str]) -> list[Outcome | None]:
+        if self.habit == "wrong":
+            return [Unknown("?"), Accepted(5)]  # type: ignore[arg-type]
+        return list(await self.submit([envelope(reference) for reference in references]))
+
+
+@pytest.mark.parametrize("habit", ["silent", "broken", "terse", "wrong"])
+@pytest.mark.parametrize("kind", ["Asked", "Odd"])
+def test_a_look_up_that_tells_nothing_sound_tells_none_of_all(
+    settings: Settings, caplog: pytest.LogCaptureFixture, kind: str, habit: str
+) -> None:
+    backend = {"BACKEND": f"tests.messaging.test_providers.{kind}", "OPTIONS": {"habit": habit}}
+    settings.MESSAGE_PROVIDERS = {f"asked-{kind}-{habit}": backend}
+
+    assert providers.look_up(f"asked-{kind}-{habit}", ["1", "2"]) == [None, None]
+    assert "254712345678" not in caplog.text
+
+
+def test_each_reference_has_its_own_answer(settings: Settings) -> None:
+    backend = {"BACKEND": "tests.messaging.test_providers.Asked", "OPTIONS": {"habit": "none"}}
+    settings.MESSAGE_PROVIDERS = {"asked-none": backend}
+
+    assert providers.look_up("asked-none", ["1", "2"]) == [Accepted(), None]
+
+
 @pytest.mark.parametrize("numbers", [{"in_flight": 0}, {"timeout_seconds": 0}, {"timeout_seconds": float("nan")}])
 def test_an_adapter_that_could_never_make_progress_is_refused(numbers: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be"):

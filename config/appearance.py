@@ -51,6 +51,7 @@ UNFOLD: dict[str, Any] = {
                         "admin:messaging_outboundmessage_changelist",
                         "messaging.view_outboundmessage",
                     ),
+                    _line(_("Senders"), "cell_tower", "admin:messaging_sender_changelist", "messaging.view_sender"),
                 ],
             },
             {

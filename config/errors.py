@@ -139,23 +139,24 @@ class UnknownPath(APIView):
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path_info.startswith(("/api/", "/health/"))
+    return request.path_info.startswith(("/api/", "/health/", "/metrics"))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400 for what Django refuses before any view, such as an unknown host: JSON under /api, else Django's page."""
     if _is_api(request):
-        return _answer(400, "client_error", "bad_request", _("The request cannot be read."))
+        return answer(400, "client_error", "bad_request", _("The request cannot be read."))
     return defaults.bad_request(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """500 for an error outside the API's views: JSON under /api, else Django's page."""
     if _is_api(request):
-        return _answer(500, "server_error", "error", _("Server Error (500)"))
+        return answer(500, "server_error", "error", _("Server Error (500)"))
     return defaults.server_error(request)
 
 
-def _answer(code: int, kind: str, name: str, sentence: str) -> JsonResponse:
+def answer(code: int, kind: str, name: str, sentence: str) -> JsonResponse:
+    """An error in the API's shape, for where none of its views is to answer."""
     error = {"code": name, "detail": sentence, "attr": None}
     return JsonResponse({"type": kind, "errors": [error]}, status=code)

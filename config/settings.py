@@ -243,6 +243,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10.0
 CELERY_TIMEZONE = "UTC"
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", 1.0)
+# A worker touches it every two seconds while it is connected: for health checks that must not start a Python.
+WORKER_HEARTBEAT_FILE = env.str("WORKER_HEARTBEAT_FILE", "")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {
         "task": "messaging.sweep",

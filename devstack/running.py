@@ -85,7 +85,7 @@ def _start(stack: Stack, listener: socket.socket) -> None:
         "10",
     ]
     celery = [python, "-m", "celery", "-A", "config"]
-    worker = [*celery, "worker", "-P", "threads", "-c", "4", "--without-gossip", "--without-mingle"]
+    worker = [*celery, "worker", "-P", "threads", "-c", "8", "--without-gossip", "--without-mingle"]
     worker += ["-Q", "deliver,launch,sweep"]
     beat = [*celery, "beat", "--schedule", str(stack.var / "beat"), "--pidfile="]
     stack.start(Service("web", web, stack.log("web"), stack.env, pass_fds=[listener.fileno()]))

@@ -17,6 +17,9 @@ from customers.models import Customer
 from messaging.campaign_admin import SendingCampaignAdmin, WrittenToCustomerAdmin
 from messaging.models import OutboundMessage
 from messaging.reasons import Reason
+from messaging.sender_admin import SenderAdmin
+
+__all__ = ["MessageAdmin", "SenderAdmin"]
 
 # The lower apps cannot know what is built on them, so their pages are replaced by those that do.
 admin.site.unregister([Campaign, Customer])

@@ -2,11 +2,12 @@
 
 from typing import Any, ClassVar
 
+import structlog
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -20,11 +21,16 @@ from campaigns.dialogs import button
 from campaigns.models import Campaign
 from customers.admin import CustomerAdmin
 from customers.models import Customer
+from messaging import failures
 from messaging.campaign_dialogs import CHOSEN, AudienceForm, Schedule, Send, TestSend, Unschedule
 from messaging.models import OutboundMessage
 from messaging.reasons import Reason
 from messaging.second_chance_dialogs import Retry, Settle
 
+log = structlog.get_logger(__name__)
+
+# The file of those who were not reached holds messages as well as people.
+EXPORT = ("messaging.view_outboundmessage", "customers.view_customer")
 WHY = {"no_audience": _("Its time came and nobody had said whom to write to.")} | dict(Reason.choices)
 
 
@@ -52,6 +58,46 @@ class SendingCampaignAdmin(CampaignAdmin):
     def why(self, campaign: Campaign) -> str:
         """Why it is where it is, in a sentence."""
         return str(WHY.get(campaign.reason, campaign.reason))
+
+    @admin.display(description=_("not reached"))
+    def failures_link(self, campaign: Campaign) -> str:
+        """To the file of those who were not reached, and why."""
+        url = reverse("admin:campaigns_campaign_failures", args=[campaign.pk])
+        return format_html('<a class="text-link" href="{}">{}</a>', url, _("Download (CSV)"))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
+        """What happened also leads to the file, for those who may have it."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or not request.user.has_perms(EXPORT):
+            return fieldsets
+        *others, (title, options) = fieldsets
+        return [*others, (title, {**options, "fields": [*options["fields"], "failures_link"]})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
+        """The link is no input."""
+        return (*super().get_readonly_fields(request, obj), "failures_link")
+
+    def get_urls(self) -> list[URLPattern]:
+        """The file stands beside the usual pages."""
+        failures = path(
+            "<path:object_id>/failures.csv",
+            self.admin_site.admin_view(self.failures),
+            name="campaigns_campaign_failures",
+        )
+        return [failures, *super().get_urls()]
+
+    def failures(self, request: HttpRequest, object_id: str) -> StreamingHttpResponse:
+        """Everybody who was not reached, and why, as a file; written while it is read, so that it takes no memory."""
+        campaign = self.campaign_or_404(request, object_id)
+        if not request.user.has_perms(EXPORT):
+            raise PermissionDenied
+        log.info("failures_exported", campaign=campaign.pk, user=request.user.pk)
+        name = f"campaign-{campaign.pk}-failures.csv"
+        return StreamingHttpResponse(
+            failures.lines(campaign.pk),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
 
     @button(Send)
     def send(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -1,5 +1,6 @@
 """System checks: bad configuration stops the process with a sentence."""
 
+import math
 from typing import Any
 
 from django.conf import settings
@@ -8,6 +9,7 @@ from django.utils.module_loading import import_string
 from phonenumbers import SUPPORTED_REGIONS
 
 from customers.models import Channel
+from messaging.models import LOWEST_RATE
 
 
 @register()
@@ -42,6 +44,21 @@ def every_provider_can_be_made(**_: Any) -> list[CheckMessage]:
         except Exception as mistake:  # noqa: BLE001  (whatever a third party's class raises is told as a sentence)
             problems.append(Error(f"MESSAGE_PROVIDERS[{alias!r}] cannot be made: {mistake}", id="messaging.E003"))
     return problems
+
+
+@register()
+def every_rate_is_a_number(**_: Any) -> list[CheckMessage]:
+    """RATE of MESSAGE_PROVIDERS, where it is given, is parts a second."""
+    rates = {alias: entry["RATE"] for alias, entry in settings.MESSAGE_PROVIDERS.items() if "RATE" in entry}
+    return [
+        Error(
+            f"MESSAGE_PROVIDERS[{alias!r}] has the RATE {rate!r}; it must be a number of parts a second.",
+            hint=f"At least {LOWEST_RATE}; leave it out for no limit.",
+            id="messaging.E010",
+        )
+        for alias, rate in sorted(rates.items())
+        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not LOWEST_RATE <= rate < math.inf
+    ]
 
 
 @register()

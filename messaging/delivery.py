@@ -17,7 +17,7 @@ from django.db import connection, transaction
 
 from campaigns.models import Campaign, IllegalTransition
 from customers import consent
-from messaging import alerts, breaker, leases, look_ups, providers, throttle
+from messaging import alerts, board, breaker, leases, look_ups, providers, throttle
 from messaging.leases import Lease, Released
 from messaging.models import Status
 from messaging.patience import persistently
@@ -107,7 +107,9 @@ def _deliver_slice(lease: Lease, rows: Sequence[Row], *, begun: float, call_at: 
         persistently(partial(_settle, lease, ids, [Verdict(Status.PENDING)] * len(ids)), seconds=lease.seconds)
         return False
     envelopes = [Envelope(str(row[0]), lease.channel, row[2], row[3], row[4], row[5]) for row in rows]
+    called = time.monotonic()
     outcomes = providers.submit(lease.provider, envelopes)
+    board.tally(lease.provider, outcomes, time.monotonic() - called)
     verdicts = _verdicts(rows, outcomes)
     if any(isinstance(outcome, StopAll) for outcome in outcomes):
         # Before its messages are pending again.

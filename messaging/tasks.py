@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError
 from kombu.exceptions import OperationalError as BrokerError
 
 from campaigns.models import Campaign
-from messaging import bells, delivery, dispatch, leases, recovery
+from messaging import bells, delivery, dispatch, heartbeat, leases, recovery  # noqa: F401 (heartbeat: its receivers)
 from messaging.seats import Seats
 
 # A worker goes on for this long, then lets other tasks have their turn: sweeps and starts wait in the same threads

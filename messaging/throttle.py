@@ -9,10 +9,9 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.db import connection
 
-from messaging.models import Sender
+from messaging import senders
 
 # A grant is at most what the rate gives in this time, so that what leaves together is never a burst.
 QUANTUM_SECONDS = 0.02
@@ -50,12 +49,6 @@ FAIR_SECONDS = 0.1
 _unlimited_until: dict[str, float] = {}
 # One thread of a process asks for an account at a time; the others wait for it instead of for the database.
 _asking: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-
-
-def rate_of(alias: str) -> float | None:
-    """The account's rate in parts a second as it is now: the admin's, else that of MESSAGE_PROVIDERS, else None."""
-    rate = Sender.objects.filter(alias=alias).values_list("rate", flat=True).first()
-    return rate if rate is not None else _configured(alias)
 
 
 def acquire(alias: str, most: int, *, seconds: float, stopping: threading.Event) -> Grant | None:
@@ -135,14 +128,9 @@ def _wait_seconds(alias: str, *, urgent: bool = False) -> float:
 
 def _params(alias: str) -> dict[str, str | float | None]:
     return {
-        "alias": alias, "configured": _configured(alias), "share": SHARE, "quantum": QUANTUM_SECONDS,
+        "alias": alias, "configured": senders.configured_rate(alias), "share": SHARE, "quantum": QUANTUM_SECONDS,
         "tolerance": TOLERANCE_SECONDS,
     }  # fmt: skip
-
-
-def _configured(alias: str) -> float | None:
-    rate: float | None = settings.MESSAGE_PROVIDERS.get(alias, {}).get("RATE")
-    return rate
 
 
 # GCRA (ITU-T I.371): `free_at` is when the account has worked off what was let out. To lose the last of these rows in a

@@ -1,13 +1,15 @@
 """Fixtures for every test: nothing leaves this machine, and no test sees another's messages."""
 
 import os
+import socket
 from collections.abc import Iterator
 
 import pytest
+import redis
 from django.conf import settings
 from pytest_socket import socket_allow_hosts
 
-from messaging import delivery, providers, throttle
+from messaging import board, delivery, providers, throttle
 from messaging.providers.memory import Memory
 
 
@@ -35,3 +37,33 @@ def outbox() -> Iterator[Memory]:
     memory.clear()
     delivery.stopping.clear()
     throttle.forget()
+
+
+@pytest.fixture
+def empty_board() -> Iterator[None]:
+    """Nothing stands on the noticeboard, and no fault is remembered."""
+    keys = [board._key(name) for name in ("outcomes", "latencies", "workers", "clocks")]
+    with redis.Redis.from_url(settings.REDIS_URL) as broker:
+        broker.delete(*keys)
+        board._Fault.until, board._Fault.told = 0.0, False
+        yield
+        board._Fault.until, board._Fault.told = 0.0, False
+        broker.delete(*keys)
+
+
+@pytest.fixture
+def nobody_listens() -> int:
+    """A port where nobody answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@pytest.fixture
+def silence() -> Iterator[int]:
+    """A port that takes connections and never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(50)
+        yield listener.getsockname()[1]

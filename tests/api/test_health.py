@@ -1,8 +1,6 @@
 """Health: what a load balancer asks."""
 
-import socket
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,24 +8,6 @@ from django.db import connection
 from django.test import Client
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def nobody_listens() -> int:
-    """A port where nobody answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-@pytest.fixture
-def silence() -> Iterator[int]:
-    """A port that takes connections and never says a word."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(5)
-        yield listener.getsockname()[1]
 
 
 def test_live_asks_nobody(client: Client) -> None:

@@ -9,7 +9,7 @@ import pytest
 from django.db import connections
 from pytest_django import Settings
 
-from messaging import delivery, dispatch, leases, providers, throttle
+from messaging import delivery, dispatch, leases, providers, senders, throttle
 from messaging.models import OutboundMessage, Sender, SenderState
 from messaging.providers.base import Accepted, Envelope, Outcome, SlowDown
 from messaging.providers.memory import Memory
@@ -124,12 +124,12 @@ def test_a_limit_set_on_an_account_without_one_is_believed_within_two_seconds(mo
 def test_the_rate_of_the_settings_counts_where_the_admin_gives_none(settings: Settings) -> None:
     settings.MESSAGE_PROVIDERS = {"memory": {"BACKEND": "messaging.providers.memory.Memory", "RATE": 500}}
     assert grant().parts == 10
-    assert throttle.rate_of("memory") == 500
+    assert senders.effective_rate("memory") == 500
     limit(None)
     assert grant().parts == 10
     limit(50)
     assert grant().parts == 1
-    assert throttle.rate_of("memory") == 50
+    assert senders.effective_rate("memory") == 50
 
 
 @pytest.mark.django_db

@@ -1,7 +1,11 @@
 """docker-compose.yml and Dockerfile, as far as they can be checked without an engine."""
 
 import inspect
+import os
 import re
+import subprocess
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +59,28 @@ def test_secrets_have_no_default(compose: dict[str, Any]) -> None:
 def test_the_containers_listen_to_the_same_queues_as_make_run(compose: dict[str, Any]) -> None:
     command = compose["services"]["worker"]["command"]
     assert command[command.index("-Q") + 1] in inspect.getsource(running)
+
+
+def test_a_worker_has_as_many_threads_as_that_of_make_run(compose: dict[str, Any]) -> None:
+    command = compose["services"]["worker"]["command"]
+    assert f'"-c", "{command[command.index("-c") + 1]}"' in inspect.getsource(running)
+
+
+@pytest.mark.parametrize(("age_seconds", "status"), [(0, 0), (25, 0), (35, 1), (None, 1)])
+def test_a_worker_is_healthy_while_its_heartbeat_is_younger_than_half_a_minute(
+    compose: dict[str, Any], tmp_path: Path, age_seconds: int | None, status: int
+) -> None:
+    worker = compose["services"]["worker"]
+    where = worker["environment"]["WORKER_HEARTBEAT_FILE"]
+    kind, command = worker["healthcheck"]["test"]
+    assert kind == "CMD-SHELL"
+    assert where in command
+    heartbeat = tmp_path / "heartbeat"
+    if age_seconds is not None:
+        heartbeat.touch()
+        os.utime(heartbeat, (time.time() - age_seconds,) * 2)
+    ran = subprocess.run(["sh", "-c", command.replace(where, str(heartbeat))], capture_output=True, check=False)
+    assert ran.returncode == status
 
 
 def test_the_image_holds_every_folder_that_the_product_imports_and_does_not_run_as_root() -> None:

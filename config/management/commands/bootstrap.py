@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from config import demo, tokens
 from config.env import env
+from messaging import senders
 
 ADMIN = "admin"
 API_USER = "api"
@@ -33,6 +34,7 @@ class Command(BaseCommand):
             self._ensure_admin(env.str("ADMIN_PASSWORD", ""))
             self._ensure_token(env.str("API_TOKEN", ""))
             self._ensure_demo(settings.DEMO_CUSTOMERS)
+            senders.ensure()
 
     def _ensure_admin(self, password: str) -> None:
         user = User.objects.filter(username=ADMIN).first()

@@ -2,6 +2,7 @@
 #   make run                      start Clarion with demo data, until Ctrl-C
 #   make test ARGS="-k launch"    the tests; ARGS go to pytest
 #   make check                    all that CI asks for
+#   make bench ARGS="http scale"  the figures, each beside its yardstick; BENCH_ROWS=200000; also in var/bench.json
 # PY names the Python that makes .venv: make run PY=python3.12
 
 FIT = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
@@ -21,8 +22,7 @@ check:
 	@$(PY) dev.py check $(ARGS)
 
 bench:
-	@$(PY) dev.py with-servers sh -c 'for each in benchmarks/[a-z]*.py; do \
-		python -m "benchmarks.$$(basename "$$each" .py)" || exit; done'
+	@$(PY) dev.py bench $(ARGS)
 
 # For maintainers: resolve pyproject.toml anew (needs uv).
 lock:

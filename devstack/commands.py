@@ -1,4 +1,4 @@
-"""The commands of `dev.py`: run, test, check, exec, with-servers, lock."""
+"""The commands of `dev.py`: run, test, check, bench, exec, with-servers, lock."""
 
 import os
 import signal
@@ -18,6 +18,7 @@ usage: python3 dev.py COMMAND
   run                  everything, with demo data, until Ctrl-C          (make run)
   test [PYTEST ARGS]   the tests, on servers of their own                (make test ARGS="-k name")
   check [PYTEST ARGS]  format, lint, imports, types, migrations, tests   (make check)
+  bench [FIGURES]      the figures, each beside its yardstick            (make bench ARGS="http")
   exec CMD …           a command beside `run`, talking to its servers
   with-servers CMD …   a command with empty servers that vanish afterwards
   lock                 make the lock files anew from pyproject.toml (needs uv)
@@ -42,6 +43,7 @@ def main(argv: Sequence[str]) -> int:
         "run": (environment.RUN_LOCKS, lambda rest: running.run() if not rest else _misused()),
         "test": (environment.ALL_LOCKS, _test),
         "check": (environment.ALL_LOCKS, _check),
+        "bench": (environment.ALL_LOCKS, _bench),
         "exec": (environment.RUN_LOCKS, lambda rest: running.execute(rest) if rest else _misused()),
         "with-servers": (environment.ALL_LOCKS, lambda rest: _with_servers(rest) if rest else _misused()),
         "lock": ((), lambda rest: locks.make() if not rest else _misused()),
@@ -64,6 +66,12 @@ def _misused() -> int:
 def _with_servers(argv: list[str]) -> int:
     with Throwaway() as stack:
         return _in_foreground(stack, argv)
+
+
+def _bench(arguments: list[str]) -> int:
+    # What a server writes only now and then would make every figure look better than it is.
+    with Throwaway(durable=True) as stack:
+        return _in_foreground(stack, ["python", "-m", "benchmarks", *arguments])
 
 
 def _test(arguments: list[str]) -> int:

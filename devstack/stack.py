@@ -81,14 +81,17 @@ class Stack:
 
 
 class Throwaway(Stack):
-    """A stack in a folder of its own in /tmp, fast and forgetful, gone afterwards. Any number may run at once."""
+    """A stack in a folder of its own in /tmp, gone afterwards. Any number may run at once.
 
-    def __init__(self) -> None:
+    Fast and forgetful, unless `durable`: then its servers keep what they were told as those of production do.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
         _sweep()
         self._folder = Path(tempfile.mkdtemp(prefix=THROWAWAY, dir="/tmp"))
         # Held while we live, and released by the kernel however we die: `_sweep` of a later run asks for it.
         self._lock = lock(self._folder / "lock")
-        super().__init__(self._folder, durable=False)
+        super().__init__(self._folder, durable=durable)
         # Whatever this terminal is set up to send with, no test may.
         self.env.pop("MESSAGE_PROVIDERS", None)
         self.env |= {

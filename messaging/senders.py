@@ -50,11 +50,6 @@ def ensure() -> None:
     Sender.objects.bulk_create([Sender(alias=alias) for alias in settings.MESSAGE_PROVIDERS], ignore_conflicts=True)
 
 
-def effective_rate(alias: str) -> float | None:
-    """Parts a second: what people set, else RATE of MESSAGE_PROVIDERS, else none, which is no limit. One query."""
-    return _rate(alias, Sender.objects.filter(alias=alias).values_list("rate", flat=True).first())
-
-
 def standings() -> Sequence[Standing]:
     """Every account that is configured or has a row, by alias; two small queries."""
     rates = dict(Sender.objects.values_list("alias", "rate"))

@@ -62,10 +62,10 @@ def test_a_new_rate_is_in_force_at_once_and_nothing_else_is_written(operator: Cl
     after = memory()
     assert (after.alias, after.rate, after.created_at) == ("memory", 12.5, before.created_at)
     assert after.updated_at > before.updated_at
-    assert senders.effective_rate("memory") == 12.5
+    assert {each.alias: each.rate for each in senders.standings()}["memory"] == 12.5
 
     assert change(operator, rate="").status_code == 302
-    assert senders.effective_rate("memory") is None
+    assert {each.alias: each.rate for each in senders.standings()}["memory"] is None
 
 
 @pytest.mark.parametrize("rate", ["0", "-5", "0.001", "many", "nan", "inf"])

@@ -64,7 +64,6 @@ def test_it_beats_while_the_worker_is_connected_stops_without_redis_and_comes_ba
 
 
 def test_a_worker_that_ends_in_peace_is_not_missed_and_one_that_is_killed_is(stack: Stack, heartbeat: Path) -> None:
-    stack.environment["REMAP_SIGTERM"] = "SIGQUIT"
     peaceful, killed = stack.worker(), stack.worker()
     stack.until(lambda: len(workers()) == 2, "both give a sign of life")
     peaceful.terminate()

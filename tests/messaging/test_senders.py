@@ -42,13 +42,11 @@ def test_a_new_alias_gets_its_row_when_the_database_is_migrated_again_and_no_oth
 
 
 def test_what_people_set_goes_before_the_settings_and_without_both_there_is_no_limit(settings: Any) -> None:
-    assert senders.effective_rate("memory") is None
+    assert standing("memory").rate is None
     settings.MESSAGE_PROVIDERS = provider(RATE=20)
-    assert senders.effective_rate("memory") == 20
+    assert standing("memory").rate == 20
     Sender.objects.filter(alias="memory").update(rate=0.5)
-    assert senders.effective_rate("memory") == 0.5
     assert standing("memory").rate == 0.5
-    assert senders.effective_rate("nobody") is None
 
 
 def test_a_sender_without_a_state_runs() -> None:

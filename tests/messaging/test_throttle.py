@@ -124,12 +124,12 @@ def test_a_limit_set_on_an_account_without_one_is_believed_within_two_seconds(mo
 def test_the_rate_of_the_settings_counts_where_the_admin_gives_none(settings: Settings) -> None:
     settings.MESSAGE_PROVIDERS = {"memory": {"BACKEND": "messaging.providers.memory.Memory", "RATE": 500}}
     assert grant().parts == 10
-    assert senders.effective_rate("memory") == 500
+    assert {each.alias: each.rate for each in senders.standings()}["memory"] == 500
     limit(None)
     assert grant().parts == 10
     limit(50)
     assert grant().parts == 1
-    assert senders.effective_rate("memory") == 50
+    assert {each.alias: each.rate for each in senders.standings()}["memory"] == 50
 
 
 @pytest.mark.django_db

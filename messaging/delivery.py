@@ -130,9 +130,10 @@ def _mark(lease: Lease, *, after: int, limit: int) -> list[Row] | None:
 
 # By primary key range: ORDER BY … SKIP LOCKED over the big table walks past the dead entries of earlier claims
 # (measured: 5-33 thousand messages a second and falling, against 40-80 thousand by range).
-# The slice is materialized, and the range stands twice, because the planner may believe that nothing is pending: it
-# then drove from the index of all pending rows and drew up the slice once for each (measured: 24 s a mark, against 13
-# ms).
+# The slice is materialized, and its rows are then found by nothing but their ids, because the planner knows little.
+# When it believed that nothing was pending, it drove from the index of all pending rows and drew up the slice once for
+# each (measured: 24 s a mark, against 13 ms). When it knew nothing, as just after a launch, it compared each row of the
+# slice with each of the batch (137 ms, against 8). `IS TRUE` keeps it from the index of the status.
 _MARK = f"""
 WITH slice AS MATERIALIZED (
     SELECT id, {consent.opted_out_sql("candidate.address")} AS opted_out
@@ -148,8 +149,7 @@ UPDATE outbound_messages AS message SET
     due_at = NULL,
     updated_at = statement_timestamp()
 FROM slice
-WHERE message.id = slice.id AND message.status = 'pending'
-    AND message.campaign_id = %(campaign)s AND message.id > %(after)s AND message.id <= %(last)s
+WHERE message.id = slice.id AND (message.status = 'pending') IS TRUE
     AND EXISTS (SELECT 1 FROM campaigns WHERE id = %(campaign)s AND status = 'sending')
 RETURNING message.id, message.status, message.address, message.rendered_content, message.parts, message.retry_count
 """  # noqa: S608

@@ -4,7 +4,8 @@ import os
 
 from celery import Celery
 
-app = Celery("bare", broker=os.environ.get("BARE_BROKER"))
+# Not the current application: bells that this process rings are for Clarion's workers.
+app = Celery("bare", broker=os.environ.get("BARE_BROKER"), set_as_current=False)
 app.conf.update(task_ignore_result=True, worker_prefetch_multiplier=1, broker_connection_retry_on_startup=True)
 
 

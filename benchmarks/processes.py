@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -93,8 +93,11 @@ def postgres_cpu_seconds() -> float:
         cursor.execute("SELECT pg_backend_pid()")
         own = int(cursor.fetchone()[0])
     server = int(Path(f"/proc/{own}/stat").read_text().rpartition(")")[2].split()[1])
-    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
-    return cpu_seconds(server, with_ended_children=True) + sum(cpu_seconds(int(child)) for child in children)
+    seconds = cpu_seconds(server, with_ended_children=True)
+    for child in Path(f"/proc/{server}/task/{server}/children").read_text().split():
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            seconds += cpu_seconds(int(child))
+    return seconds
 
 
 def worker(

@@ -1,8 +1,7 @@
 """Writes a campaign's text for page after page of customers."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -14,10 +13,10 @@ from customers.models import Channel, CustomerAttribute
 # Longer texts are cut one character later, which tells that they are too long: a page of them, each as long as fields
 # of 16 kB can make it, took all of a worker's memory.
 LONGEST_TEXT = 20_000
+LOCK = "FOR KEY SHARE OF customers"
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(NamedTuple):
     """What one customer would get, cut after `LONGEST_TEXT` + 1 characters, and whether the number has opted out."""
 
     customer_id: int
@@ -38,23 +37,23 @@ class Writer:
         self._select = f"SELECT id, phone, {consent.opted_out_sql('customers.phone')}{columns} FROM customers"  # noqa: S608
 
     def listed(self, ids: Sequence[int]) -> Iterator[Letter]:
-        """The letters for those of these customers that exist, by ascending id; see `page` for the lock."""
-        return self._read("WHERE id = ANY(%(ids)s) ORDER BY id", {"ids": list(ids)})
+        """The letters for those of these customers that exist, by ascending id, locked as by `page`."""
+        return self._read(f"WHERE id = ANY(%(ids)s) ORDER BY id {LOCK}", {"ids": list(ids)})
 
-    def page(self, *, after: int, up_to: int, limit: int) -> Iterator[Letter]:
+    def page(self, *, after: int, up_to: int, limit: int, lock: bool) -> Iterator[Letter]:
         """The letters for the next `limit` customers by ascending id.
 
-        The customers are locked FOR KEY SHARE until the transaction ends, so that one who is deleted meanwhile cannot
-        make the foreign key fail for the whole page.
+        With a `lock` no customer goes until the transaction ends: one who is deleted meanwhile makes the foreign key
+        fail for the whole page.
         """
         return self._read(
-            "WHERE id > %(after)s AND id <= %(up_to)s ORDER BY id LIMIT %(limit)s",
+            f"WHERE id > %(after)s AND id <= %(up_to)s ORDER BY id LIMIT %(limit)s {LOCK if lock else ''}",
             {"after": after, "up_to": up_to, "limit": limit},
         )
 
-    def _read(self, where: str, params: dict[str, Any]) -> Iterator[Letter]:
+    def _read(self, which: str, params: dict[str, Any]) -> Iterator[Letter]:
         with connection.cursor() as cursor:
-            cursor.execute(f"{self._select} {where} FOR KEY SHARE OF customers", params | {"channel": self.channel})
+            cursor.execute(f"{self._select} {which}", params | {"channel": self.channel})
             rows = cursor.fetchall()
         return self._letters(rows)
 

@@ -96,6 +96,7 @@ def _deliver_slice(lease: Lease, rows: Sequence[Row], begun: float) -> bool:
         verdict(outcome, envelope.attempt, policy, random.random())  # noqa: S311 (jitter is no secret)
         for envelope, outcome in zip(envelopes, outcomes, strict=True)
     ]
+    _tell_unanswered(lease, ids, verdicts)
     if any(isinstance(outcome, StopAll) for outcome in outcomes):
         # Before its messages are pending again.
         persistently(partial(stop, lease.campaign_id), seconds=lease.seconds)
@@ -103,6 +104,16 @@ def _deliver_slice(lease: Lease, rows: Sequence[Row], begun: float) -> bool:
     if any(each.reason in TOLD for each in verdicts):
         alerts.tell_waiting()  # only now: it may take longer than the lease
     return held
+
+
+def _tell_unanswered(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdict]) -> None:
+    """Log which messages of a slice got no answer, and why: nothing else can explain them later."""
+    unanswered = {pk: each.error for pk, each in zip(ids, verdicts, strict=True) if each.status == Status.UNKNOWN}
+    if unanswered:
+        log.warning(
+            "no_answer", batch=lease.batch_id, campaign=lease.campaign_id, worker=leases.WORKER,
+            messages=len(ids), unknown=list(unanswered), errors=sorted({error or "" for error in unanswered.values()}),
+        )  # fmt: skip
 
 
 # The reasons that a person is told of.

@@ -53,7 +53,7 @@ class Provider:
         reference = str((await request.json())["reference"])
         mode = self._mode()
         if mode in {"throttle", "busy"}:
-            return self._refuse(mode)
+            return self._refuse(reference, mode)
         if mode not in {"hang", "fail"} or self.random.random() < 0.5:
             self._accept(reference)
         self.waiting[id(request)] = reference
@@ -92,24 +92,26 @@ class Provider:
         self._write("accepted", reference)
         self.accepted[reference] = self.accepted.get(reference, 0) + 1
 
-    def _refuse(self, mode: str) -> web.Response:
+    def _refuse(self, reference: str, mode: str) -> web.Response:
         headers = {"Retry-After": "1"} if self.random.random() < 0.5 else {}
-        return web.json_response({}, status=429 if mode == "throttle" else 503, headers=headers)
+        return web.json_response({"reference": reference}, status=429 if mode == "throttle" else 503, headers=headers)
 
     async def _answer(self, request: web.Request, reference: str, mode: str) -> web.StreamResponse:
-        answer = web.json_response({"id": f"chaos-{reference}"})
+        answer = web.json_response({"id": f"chaos-{reference}", "reference": reference})
         if mode == "hang":
             return answer
         if mode in {"drop", "fail"}:
             self._write("dropped" if mode == "drop" else "failed", reference)
         await asyncio.sleep(self.random.uniform(*LATENCY_SECONDS))
         if mode == "fail":
-            return web.json_response({}, status=500)
+            return web.json_response({"reference": reference}, status=500)
         if mode == "drop" and request.transport:
             request.transport.abort()
         if mode == "twice":
             await answer.prepare(request)
             await answer.write_eof()
+            # At once, or when the next request may be waiting for its answer on this connection.
+            await asyncio.sleep(self.random.choice((0, 0.05, 0.3)))
             if request.transport:
                 request.transport.write(_second(reference))
         return answer
@@ -145,7 +147,7 @@ class Provider:
 
 
 def _second(reference: str) -> bytes:
-    body = json.dumps({"id": f"chaos-{reference}-again"}).encode()
+    body = json.dumps({"id": f"chaos-{reference}-again", "reference": reference}).encode()
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 

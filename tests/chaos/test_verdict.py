@@ -125,6 +125,7 @@ def test_silence_of_a_provider_that_did_nothing_wrong_is_not_explained_and_raise
     [
         ("postgres", "worker_lost", True), ("stall", "worker_lost", True), ("away", "worker_lost", False),
         ("postgres", "no_answer", False), ("stall", "no_answer", True), ("away", "no_answer", True),
+        ("twice", "no_answer", True), ("twice", "worker_lost", False),
     ],
 )  # fmt: skip
 def test_each_lasting_trouble_explains_what_it_can_have_done(what: str, event: str, explains: bool) -> None:

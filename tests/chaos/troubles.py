@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 
+from messaging.providers.http import KEEP_ALIVE_SECONDS
 from tests.chaos.ledger import Away
 from tests.chaos.owner import NoAnswer
 from tests.chaos.processes import WORKERS
@@ -132,6 +133,9 @@ def busy(scene: Scene) -> None:
 def twice(scene: Scene) -> None:
     """The provider answers twice on the same connection."""
     _misbehave(scene, "twice", 0.5, 2.0)
+    # A second answer may be found on its connection as long as that is kept for a further request.
+    now = time.time()
+    scene.windows.append(Window(now, now + 2 + KEEP_ALIVE_SECONDS, "twice"))
 
 
 def go_away(scene: Scene) -> None:

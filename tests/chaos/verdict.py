@@ -193,7 +193,7 @@ def _is_ours(line: Line, evidence: Evidence) -> bool:
             for window in evidence.windows
         )
     return any(message in evidence.mistreated for message in line.unknown) or any(
-        window.what in {"away", "stall"} and window.covers(line.at, line.worker, evidence.timeout_seconds)
+        window.what in {"away", "twice", "stall"} and window.covers(line.at, line.worker, evidence.timeout_seconds)
         for window in evidence.windows
     )
 

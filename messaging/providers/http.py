@@ -70,11 +70,11 @@ class Http:
         }  # fmt: skip
         try:
             async with self._open().post(self.url, json=body) as answer:
-                body = await _body(answer)
-                if body.get("reference", envelope.reference) != envelope.reference:
+                said = await _body(answer)
+                if said.get("reference", envelope.reference) != envelope.reference:
                     answer.close()
                     return Unknown("the answer names another message")
-                return _outcome(answer, body)
+                return _outcome(answer, said)
         except aiohttp.ClientConnectorError as fault:
             return TryLater(f"not connected: {type(fault.os_error).__name__}")
         except (aiohttp.ClientError, TimeoutError) as fault:

@@ -38,7 +38,7 @@ def complaints(folder: Path) -> Counter[str]:
             faults = _FAULT.findall(str(event.get("exception", "")))
             fault = faults[-1] if faults else ""
             found[" ".join(filter(None, [event["level"], _short(str(event.get("event"))), fault]))] += 1
-    for path in folder.glob("*.log"):
+    for path in folder.glob("[wb]*.log"):
         with path.open(errors="replace") as file:
             found["bare traceback"] += sum(line.startswith("Traceback ") for line in file)
     return +found

@@ -13,6 +13,7 @@ import os
 import random
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from aiohttp import web
 # Slower than this machine needs, so that slices stand open most of the time.
 LATENCY_SECONDS = (0.1, 0.6)
 HANG_SECONDS = 20.0
+# What is noted of a request that gets no proper answer.
+MISTREATMENTS = {"hang": "hung", "drop": "dropped", "fail": "failed"}
 MODES = frozenset({"hang", "drop", "throttle", "busy", "fail", "twice"})
 
 
@@ -58,7 +61,6 @@ class Provider:
             self._accept(reference)
         self.waiting[id(request)] = reference
         try:
-            await asyncio.sleep(HANG_SECONDS if mode == "hang" else 0)
             return await self._answer(request, reference, mode)
         finally:
             self.waiting.pop(id(request), None)
@@ -98,22 +100,21 @@ class Provider:
 
     async def _answer(self, request: web.Request, reference: str, mode: str) -> web.StreamResponse:
         answer = web.json_response({"id": f"chaos-{reference}", "reference": reference})
-        if mode == "hang":
-            return answer
-        if mode in {"drop", "fail"}:
-            self._write("dropped" if mode == "drop" else "failed", reference)
-        await asyncio.sleep(self.random.uniform(*LATENCY_SECONDS))
+        if mode in MISTREATMENTS:
+            self._write(MISTREATMENTS[mode], reference)
+        await asyncio.sleep(HANG_SECONDS if mode == "hang" else self.random.uniform(*LATENCY_SECONDS))
         if mode == "fail":
             return web.json_response({"reference": reference}, status=500)
         if mode == "drop" and request.transport:
             request.transport.abort()
         if mode == "twice":
-            await answer.prepare(request)
-            await answer.write_eof()
-            # At once, or when the next request may be waiting for its answer on this connection.
-            await asyncio.sleep(self.random.choice((0, 0.05, 0.3)))
-            if request.transport:
-                request.transport.write(_second(reference))
+            with suppress(ConnectionError):  # whoever asked may have been killed
+                await answer.prepare(request)
+                await answer.write_eof()
+                # At once, or when the next request may be waiting for its answer on this connection.
+                await asyncio.sleep(self.random.choice((0, 0.05, 0.3)))
+                if request.transport:
+                    request.transport.write(_second(reference))
         return answer
 
     async def _go_away(self, seconds: float) -> None:

@@ -273,7 +273,7 @@ def _second_chance(scene: Scene, verb: str, body: dict[str, str]) -> None:
             status, _ = scene.owner.call("POST", f"/campaigns/{campaign_id}/{verb}", body)
         except NoAnswer as fault:
             status = str(fault)
-        if messages and status not in {404, 409}:
+        if messages and (isinstance(status, str) or status == 202 or status >= 500):  # it was done, or may have been
             scene.resends.append(Resend(at, messages))
         there = "is not there" if status == 404 else f"answers {status}"
         scene.say(f"the owner's {verb} of campaign {campaign_id} {there}")

@@ -11,7 +11,7 @@ from typing import Any
 from tests.chaos.verdict import Line
 
 # The last line of a traceback: where an exception is named.
-_FAULT = re.compile(r"^([\w.]+): ", re.MULTILINE)
+_FAULT = re.compile(r"^([\w.]*[a-z]\w*): ", re.MULTILINE)
 _NAMED = {"worker_lost", "no_answer"}
 
 

@@ -6,6 +6,7 @@ again. `fence`: a worker whose lease was lost goes on as if it had it.
 
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import django
 from django.db import connection
@@ -47,8 +48,8 @@ def break_the_fence() -> None:
     """Take every lease for ours, whether it was lost or not."""
     whole = leases.renew
 
-    def renew(lease: leases.Lease) -> bool:
-        whole(lease)
+    def renew(*arguments: Any, **named: Any) -> bool:
+        whole(*arguments, **named)
         return True
 
     leases.renew = renew

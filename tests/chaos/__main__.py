@@ -17,6 +17,8 @@ from tests.chaos.scene import Scene
 from tests.chaos.verdict import Evidence, Verdict, judge
 
 CALM_SECONDS = 60.0
+# Workers take some seconds to start, and on a busy machine many.
+START_SECONDS = 60.0
 
 
 def main() -> int:
@@ -54,6 +56,9 @@ def strike(scene: Scene) -> None:
     """Send campaigns, and let troubles and kills befall them in turn until there were enough kills."""
     kills: list[troubles.Trouble] = []
     hurts: list[troubles.Trouble] = []
+    scene.keep_busy()
+    if not scene.until(scene.ledger.on_the_wire, START_SECONDS):
+        sys.exit("The workers of the run deliver nothing.")
     for _ in range(scene.options.kills):
         scene.keep_busy()
         hurts = hurts or troubles.deck(scene, troubles.HURTS)

@@ -1,6 +1,7 @@
 # One command each. Everything needs only Python 3.11 to 3.13, make and git.
 #   make run                      start Clarion with demo data, until Ctrl-C
 #   make test ARGS="-k launch"    the tests; ARGS go to pytest
+#   make chaos KILLS=20 SEED=1    campaigns under kill -9; compares the ledger with the provider's own log
 #   make check                    all that CI asks for
 #   make bench ARGS="http scale"  the figures, each beside its yardstick; BENCH_ROWS=200000; also in var/bench.json
 # PY names the Python that makes .venv: make run PY=python3.12
@@ -10,7 +11,7 @@ PY ?= $(or $(shell for p in python3 python3.11 python3.12 python3.13; do \
 	"$$p" -c '$(FIT)' 2>/dev/null && echo "$$p" && break; done),python3)
 
 .DEFAULT_GOAL := run
-.PHONY: run test check bench lock format clean
+.PHONY: run test check chaos bench lock format clean
 
 run:
 	@$(PY) dev.py run
@@ -20,6 +21,9 @@ test:
 
 check:
 	@$(PY) dev.py check $(ARGS)
+
+chaos:
+	@$(PY) dev.py chaos
 
 bench:
 	@$(PY) dev.py bench $(ARGS)

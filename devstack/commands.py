@@ -1,15 +1,15 @@
-"""The commands of `dev.py`: run, test, check, bench, exec, with-servers, lock."""
+"""The commands of `dev.py`: run, test, check, bench, chaos, exec, with-servers, lock."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from devstack import environment, locks, running
 from devstack.processes import GRACE_SECONDS, die_with_make, die_with_parent
-from devstack.stack import Stack, Throwaway
+from devstack.stack import Throwaway
 from devstack.terminal import SIGNALS, fail, say
 
 USAGE = """\
@@ -19,6 +19,7 @@ usage: python3 dev.py COMMAND
   test [PYTEST ARGS]   the tests, on servers of their own                (make test ARGS="-k name")
   check [PYTEST ARGS]  format, lint, imports, types, migrations, tests   (make check)
   bench [FIGURES]      the figures, each beside its yardstick            (make bench ARGS="http")
+  chaos                campaigns under kill -9, then ledger against provider (make chaos KILLS=20 SEED=1)
   exec CMD …           a command beside `run`, talking to its servers
   with-servers CMD …   a command with empty servers that vanish afterwards
   lock                 make the lock files anew from pyproject.toml (needs uv)
@@ -44,6 +45,7 @@ def main(argv: Sequence[str]) -> int:
         "test": (environment.ALL_LOCKS, _test),
         "check": (environment.ALL_LOCKS, _check),
         "bench": (environment.ALL_LOCKS, _bench),
+        "chaos": (environment.ALL_LOCKS, lambda rest: _chaos() if not rest else _misused()),
         "exec": (environment.RUN_LOCKS, lambda rest: running.execute(rest) if rest else _misused()),
         "with-servers": (environment.ALL_LOCKS, lambda rest: _with_servers(rest) if rest else _misused()),
         "lock": ((), lambda rest: locks.make() if not rest else _misused()),
@@ -65,13 +67,13 @@ def _misused() -> int:
 
 def _with_servers(argv: list[str]) -> int:
     with Throwaway() as stack:
-        return _in_foreground(stack, argv)
+        return _in_foreground(stack.env, argv)
 
 
 def _bench(arguments: list[str]) -> int:
     # What a server writes only now and then would make every figure look better than it is.
     with Throwaway(durable=True) as stack:
-        return _in_foreground(stack, ["python", "-m", "benchmarks", *arguments])
+        return _in_foreground(stack.env, ["python", "-m", "benchmarks", *arguments])
 
 
 def _test(arguments: list[str]) -> int:
@@ -95,7 +97,7 @@ def _check(arguments: list[str]) -> int:
         for name, argv in (*CHECKS, ("tests", _pytest(arguments))):
             say(f"{name}: {' '.join(argv)}")
             began = time.monotonic()
-            status = _in_foreground(stack, argv)
+            status = _in_foreground(stack.env, argv)
             say(f"{name}: {'passed' if status == 0 else 'FAILED'} in {time.monotonic() - began:.1f} s")
             if status:
                 failed.append(name)
@@ -105,13 +107,18 @@ def _check(arguments: list[str]) -> int:
     return 0
 
 
-def _in_foreground(stack: Stack, argv: Sequence[str]) -> int:
+def _chaos() -> int:
+    """The run starts its own servers, because it kills them."""
+    return _in_foreground(environment.inside(dict(os.environ)), ["python", "-m", "tests.chaos"])
+
+
+def _in_foreground(env: Mapping[str, str], argv: Sequence[str]) -> int:
     """Run a command at the terminal, with our own Ctrl-C passed on to it, and return its status."""
     try:
         process = subprocess.Popen(
             argv,
             cwd=environment.BASE,
-            env=stack.env,
+            env=env,
             # INT rather than TERM: pytest then still runs its fixtures' endings.
             preexec_fn=die_with_parent(signal.SIGINT),  # noqa: PLW1509  (we have no threads)
         )

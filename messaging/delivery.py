@@ -111,6 +111,7 @@ def _deliver_slice(lease: Lease, rows: Sequence[Row], *, begun: float, call_at: 
     outcomes = providers.submit(lease.provider, envelopes)
     board.tally(lease.provider, outcomes, time.monotonic() - called)
     verdicts = _verdicts(rows, outcomes)
+    _tell_unanswered(lease, ids, verdicts)
     if any(isinstance(outcome, StopAll) for outcome in outcomes):
         # Before its messages are pending again.
         persistently(partial(stop, lease.campaign_id), seconds=lease.seconds)
@@ -129,6 +130,16 @@ def _verdicts(rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Verdict]
         verdict(outcome, row[5] - row[6], policy, random.random())  # noqa: S311 (jitter is no secret)
         for row, outcome in zip(rows, outcomes, strict=True)
     ]
+
+
+def _tell_unanswered(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdict]) -> None:
+    """Log which messages of a slice got no answer, and why: nothing else can explain them later."""
+    unanswered = {pk: each.error for pk, each in zip(ids, verdicts, strict=True) if each.status == Status.UNKNOWN}
+    if unanswered:
+        log.warning(
+            "no_answer", batch=lease.batch_id, campaign=lease.campaign_id, worker=leases.WORKER,
+            messages=len(ids), unknown=list(unanswered), errors=sorted({error or "" for error in unanswered.values()}),
+        )  # fmt: skip
 
 
 # The reasons that a person is told of.

@@ -32,6 +32,9 @@ class Http:
     mean the account; any other 4xx is for good; any other answer, a time-out and a connection that breaks after the
     request began are `Unknown`. A connection that is refused is `TryLater`.
 
+    An answer whose JSON names another `reference` is a late second one to an earlier request on the same connection: it
+    says nothing about ours, which is then `Unknown`, and nothing more is read from that connection.
+
     With `look_up_url`, `GET look_up_url/REFERENCE` tells what became of a message: 200 with `{"id"}` when it was
     accepted, 404 when it never was.
     """
@@ -67,7 +70,11 @@ class Http:
         }  # fmt: skip
         try:
             async with self._open().post(self.url, json=body) as answer:
-                return await _read(answer)
+                said = await _body(answer)
+                if said.get("reference", envelope.reference) != envelope.reference:
+                    answer.close()
+                    return Unknown("the answer names another message")
+                return _outcome(answer, said)
         except aiohttp.ClientConnectorError as fault:
             return TryLater(f"not connected: {type(fault.os_error).__name__}")
         except (aiohttp.ClientError, TimeoutError) as fault:
@@ -78,7 +85,7 @@ class Http:
             async with self._open().get(f"{self.look_up_url}/{reference}") as answer:
                 if answer.status == 404:
                     return GiveUp("the provider never got it")
-                return Accepted(await _id_of(answer)) if answer.ok else None
+                return Accepted(_id(await _body(answer))) if answer.ok else None
         except (aiohttp.ClientError, TimeoutError):
             return None
 
@@ -94,10 +101,10 @@ class Http:
         return self._session
 
 
-async def _read(answer: aiohttp.ClientResponse) -> Outcome:
+def _outcome(answer: aiohttp.ClientResponse, body: Mapping[str, Any]) -> Outcome:
     status = answer.status
     if answer.ok:
-        return Accepted(await _id_of(answer))
+        return Accepted(_id(body))
     error = f"HTTP {status}"
     if status == THROTTLED:
         return SlowDown(error, _retry_after(answer))
@@ -108,13 +115,18 @@ async def _read(answer: aiohttp.ClientResponse) -> Outcome:
     return GiveUp(error) if 400 <= status < 500 else Unknown(error)
 
 
-async def _id_of(answer: aiohttp.ClientResponse) -> str:
-    """The provider's name for the message; a 2xx that cannot be read has accepted it all the same."""
+async def _body(answer: aiohttp.ClientResponse) -> Mapping[str, Any]:
+    """Its JSON object, or nothing: a 2xx that cannot be read has accepted the message all the same."""
     try:
         body: Any = await answer.json(content_type=None)
     except (ValueError, aiohttp.ClientPayloadError):
-        return ""
-    return str(body.get("id", "")) if isinstance(body, dict) else ""
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _id(body: Mapping[str, Any]) -> str:
+    """The provider's name for the message."""
+    return str(body.get("id", ""))
 
 
 def _retry_after(answer: aiohttp.ClientResponse) -> float | None:

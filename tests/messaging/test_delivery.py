@@ -489,3 +489,25 @@ def test_an_outcome_that_could_not_be_written_before_the_lease_ran_out_is_writte
 
     assert stats(campaign) == {"sent": 2}
     assert len(outbox.outbox) == 2
+
+
+def test_a_slice_without_an_answer_says_in_the_log_who_became_unknown_and_why(
+    outbox: Memory, caplog: pytest.LogCaptureFixture
+) -> None:
+    campaign = sending_campaign(3)
+    silent, refused, sent = OutboundMessage.objects.filter(campaign=campaign).order_by("id")
+    outcomes: dict[str, Outcome] = {str(silent.pk): Unknown("no answer within 2 s"), str(refused.pk): GiveUp("no")}
+    outbox.answer = lambda envelope: outcomes.get(envelope.reference, Accepted())
+    deliver_due()
+    [line] = [record.msg for record in caplog.records if "no_answer" in str(record.msg)]
+    assert isinstance(line, dict)
+    assert (line["unknown"], line["messages"], line["errors"]) == ([silent.pk], 3, ["no answer within 2 s"])
+    assert (line["campaign"], line["worker"]) == (campaign.pk, leases.WORKER)
+    assert sent.address not in str(line)
+
+
+def test_a_slice_that_was_answered_logs_no_silence(outbox: Memory, caplog: pytest.LogCaptureFixture) -> None:
+    sending_campaign(2)
+    answering(outbox, GiveUp("no"))
+    deliver_due()
+    assert "no_answer" not in caplog.text

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,7 +33,8 @@ class Process:
         self.log = folder / "log"
         self.ready = folder / "ready"
         environment = dict(os.environ) | {"BENCH_READY": str(self.ready)} | environment
-        self._popen = spawn([sys.executable, *argv], env=environment, output=self.log)
+        # When we are gone so is the broker, and without it a worker that gets TERM waits for ever.
+        self._popen = spawn([sys.executable, *argv], env=environment, output=self.log, stop=signal.SIGKILL)
 
     def __enter__(self) -> Self:
         return self

@@ -152,19 +152,19 @@ def _mark(lease: Lease, *, after: int, limit: int, parts: int | None = None) -> 
     Empty when nothing is due or the campaign no longer sends; raises `LeaseLost`. `parts` bounds the slice, but for one
     message that has more. A STOP committed before this statement wins.
     """
-    with transaction.atomic():
-        if not leases.renew(lease):
-            raise LeaseLost
-        with connection.cursor() as cursor:
-            cursor.execute(
-                _MARK,
-                {
-                    "campaign": lease.campaign_id, "channel": lease.channel, "provider": lease.provider,
-                    "after": after, "last": lease.last_id, "limit": limit,
-                    "parts": UNBOUNDED if parts is None else parts,
-                },
-            )  # fmt: skip
-            return sorted(cursor.fetchall())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _MARK,
+            leases.params(lease)
+            | {
+                "channel": lease.channel, "provider": lease.provider, "after": after, "limit": limit,
+                "parts": UNBOUNDED if parts is None else parts,
+            },
+        )  # fmt: skip
+        marked = sorted(cursor.fetchall())
+    if not marked and not leases.renew(lease):
+        raise LeaseLost
+    return marked
 
 
 UNBOUNDED = 2**31 - 1
@@ -173,7 +173,11 @@ UNBOUNDED = 2**31 - 1
 # thousand messages a second and falling, against 40-80 thousand by range).
 # No join: the planner may believe that next to nothing is pending, and then joined the slice with the range row by row
 # (measured: 57 ms a mark of 500 instead of 6, and before that 24 s a mark of 250). The slice is a range's end instead.
+# One statement that renews, marks and commits: the row of the campaign's counts is then locked for as long as the
+# database needs, and not until Python has its turn to commit (measured: 20 thousand messages a second with four
+# threads, where one thread alone moved 16).
 _MARK = f"""
+WITH {leases.RENEWED}
 UPDATE outbound_messages AS message SET
     (status, reason) = (
         SELECT CASE WHEN why IS NULL THEN 'sending'
@@ -183,12 +187,14 @@ UPDATE outbound_messages AS message SET
                 WHEN least(
                     message.expires_at, (SELECT expires_at FROM campaigns WHERE id = %(campaign)s)
                 ) <= statement_timestamp() THEN '{Reason.EXPIRED}' END AS why
+            OFFSET 0 -- or it would be asked again wherever it is named
         ) AS asked
     ),
     provider = %(provider)s,
     due_at = NULL,
     updated_at = statement_timestamp()
-WHERE message.campaign_id = %(campaign)s AND message.id > %(after)s AND message.id <= (
+WHERE EXISTS (SELECT 1 FROM renewed)
+    AND message.campaign_id = %(campaign)s AND message.id > %(after)s AND message.id <= (
         SELECT max(id) FROM (
             SELECT id, parts, sum(parts) OVER (ORDER BY id) AS through FROM (
                 SELECT id, parts FROM outbound_messages
@@ -213,28 +219,38 @@ def _settle(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdict]) -> No
     settled = list(zip(ids, verdicts, strict=True))
     sent = [(pk, each) for pk, each in settled if each.status == Status.SENT]
     others = [(pk, each) for pk, each in settled if each.status != Status.SENT]
-    span = {"campaign": lease.campaign_id, "first": lease.first_id, "last": lease.last_id}
+    if not others and _settle_sent(lease, sent):
+        return
     with transaction.atomic():
         held = leases.renew(lease)
         if held and any(each.reason == Reason.RETRIES_EXHAUSTED for each in verdicts):
             alerts.note(lease.campaign_id, alerts.Code.RETRIES_EXHAUSTED)
         with connection.cursor() as cursor:
             if sent:
-                cursor.execute(_SENT if held else _SENT_LATE, span | _columns_of_sent(sent))
+                cursor.execute(_SENT if held else _SENT_LATE, leases.params(lease) | _columns_of_sent(sent))
             if others:
-                cursor.execute(_OTHERS if held else _OTHERS_LATE, span | _columns(lease.provider, others))
+                cursor.execute(_OTHERS if held else _OTHERS_LATE, leases.params(lease) | _columns(lease, others))
     if not held:
         log.warning("late_answer", batch=lease.batch_id, messages=len(ids), sent=len(sent))
         raise LeaseLost
+
+
+def _settle_sent(lease: Lease, sent: Sequence[tuple[int, Verdict]]) -> bool:
+    """Write in one statement that all were sent, as most slices are; false when some were not `sending` any more, or
+    the lease was lost: then nothing, or only what is right, was written.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_SENT_AT_ONCE, leases.params(lease) | _columns_of_sent(sent))
+        return bool(cursor.rowcount == len(sent))
 
 
 def _columns_of_sent(settled: Sequence[tuple[int, Verdict]]) -> dict[str, Any]:
     return {"ids": [pk for pk, _ in settled], "provider_ids": [each.provider_message_id for _, each in settled]}
 
 
-def _columns(alias: str, settled: Sequence[tuple[int, Verdict]]) -> dict[str, Any]:
+def _columns(lease: Lease, settled: Sequence[tuple[int, Verdict]]) -> dict[str, Any]:
     verdicts = [each for _, each in settled]
-    unknown_wait = look_ups.first_wait(alias)
+    unknown_wait = look_ups.first_wait(lease.provider)
     return {
         "ids": [pk for pk, _ in settled],
         "statuses": [each.status.value for each in verdicts],
@@ -255,6 +271,7 @@ FROM unnest(%(ids)s::bigint[], %(provider_ids)s::text[]) AS verdict (id, provide
 WHERE {_RANGE}
 """  # noqa: S608
 _SENT = _WRITE_SENT + " AND message.status = 'sending'"
+_SENT_AT_ONCE = f"WITH {leases.RENEWED} {_SENT} AND EXISTS (SELECT 1 FROM renewed)"  # noqa: S608
 _SENT_LATE = _WRITE_SENT + " AND message.status = 'unknown'"
 _WRITE = f"""
 UPDATE outbound_messages AS message SET

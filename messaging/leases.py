@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -141,15 +141,27 @@ RETURNING batch.id, campaign.channel, batch.first_id, batch.last_id
 """
 
 
+def params(lease: Lease) -> dict[str, Any]:
+    """What statements about a leased batch need to know of it."""
+    return {
+        "batch": lease.batch_id, "token": lease.token, "seconds": lease.seconds, "campaign": lease.campaign_id,
+        "first": lease.first_id, "last": lease.last_id,
+    }  # fmt: skip
+
+
+# The beginning of a statement that does what it does only `WHERE EXISTS (SELECT 1 FROM renewed)`: it locks the batch
+# first, and waits for whoever takes it for dead.
+RENEWED = """renewed AS (
+    UPDATE message_batches SET leased_until = statement_timestamp() + make_interval(secs => %(seconds)s)
+    WHERE id = %(batch)s AND lease = %(token)s RETURNING 1
+)"""
+
+
 def renew(lease: Lease) -> bool:
     """Lengthen the lease, and lock the batch for the rest of the transaction; false when it is no longer ours."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE message_batches SET leased_until = statement_timestamp() + make_interval(secs => %s)"
-            " WHERE id = %s AND lease = %s",
-            [lease.seconds, lease.batch_id, lease.token],
-        )
-        return bool(cursor.rowcount == 1)
+        cursor.execute(f"WITH {RENEWED} SELECT count(*) FROM renewed", params(lease))  # noqa: S608
+        return bool(cursor.fetchone()[0])
 
 
 def release(lease: Lease) -> Released | None:

@@ -263,9 +263,8 @@ def test_a_mark_stays_cheap_when_the_planner_knows_nothing() -> None:
 
 def _plan_of_mark(lease: leases.Lease) -> dict[str, Any]:
     """The plan with which a slice of 250 was really marked."""
-    values: dict[str, str | int] = {
-        "campaign": lease.campaign_id, "channel": "sms", "provider": "memory",
-        "after": lease.first_id - 1, "last": lease.last_id, "limit": 250, "parts": 10_000,
+    values = leases.params(lease) | {
+        "channel": "sms", "provider": "memory", "after": lease.first_id - 1, "limit": 250, "parts": 10_000,
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) " + delivery._MARK, values)

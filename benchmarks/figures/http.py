@@ -14,7 +14,7 @@ from messaging.models import OutboundMessage
 from messaging.providers.http import Http
 
 MOST_ROWS = 20_000
-IN_FLIGHT = 50
+IN_FLIGHT = 100
 YARDSTICK = "a bare aiohttp loop that posts the same bodies, as many at once"
 FIGURES = [
     Figure("http_vs_aiohttp", "delivery over HTTP to a local server process", YARDSTICK, "messages/s", at_least=0.6),

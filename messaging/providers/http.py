@@ -1,6 +1,7 @@
 """A provider reached by one HTTP POST of JSON a message: what the engine is measured and attacked with."""
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,7 +46,7 @@ class Http:
         url: str,
         look_up_url: str | None = None,
         headers: Mapping[str, str] | None = None,
-        in_flight: int = 50,
+        in_flight: int = 100,
         timeout_seconds: float = 20.0,
     ) -> None:
         self.capabilities = Capabilities(
@@ -118,7 +119,7 @@ def _outcome(answer: aiohttp.ClientResponse, body: Mapping[str, Any]) -> Outcome
 async def _body(answer: aiohttp.ClientResponse) -> Mapping[str, Any]:
     """Its JSON object, or nothing: a 2xx that cannot be read has accepted the message all the same."""
     try:
-        body: Any = await answer.json(content_type=None)
+        body: Any = json.loads(await answer.read())
     except (ValueError, aiohttp.ClientPayloadError):
         return {}
     return body if isinstance(body, dict) else {}

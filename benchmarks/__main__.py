@@ -60,6 +60,10 @@ def _enter() -> None:
     django.setup()
     from django.conf import settings
 
+    from messaging import tasks
+
+    # What runs in this process runs in a worker otherwise.
+    tasks.tune_python()
     os.environ["BARE_BROKER"] = settings.CELERY_BROKER_URL
     # One line a campaign, and that no static files were collected, would bury the figures.
     logging.getLogger("messaging").setLevel(logging.WARNING)

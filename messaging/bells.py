@@ -3,6 +3,7 @@ finds it when the bell was lost.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,12 +13,26 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
 
+# A connection that has ended; a time-out is none of these, and is not tried again.
+BROKEN = (OperationalError, RedisConnectionError)
+
 # Each bell makes a worker go on as long as it finds something, so more that wait would only fill Redis.
 MOST_WAITING = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Bell:
+    """A task to put in its queue so many times; `when` is what tells Celery to wait."""
+
+    task: str
+    kwargs: dict[str, Any]
+    when: dict[str, Any]
+    times: int
 
 
 def ring_delivery(batches: int = 1, *, at: datetime | None = None) -> None:
@@ -47,15 +62,33 @@ def _ring(task: str, *, at: datetime | None = None, times: int = 1, **kwargs: An
     # timeout (measured: 20 tasks ran 80 times).
     if at is not None and (at - now).total_seconds() > settings.BROKER_VISIBILITY_SECONDS / 2:
         return
-    when: dict[str, Any] = {"eta": at} if at is not None and at > now else {}
-    queue = settings.CELERY_TASK_ROUTES[task]["queue"]
-    broker: Any
-    # From the pool: a connection of its own for each bell took a tenth of a busy worker's time.
-    with current_app.pool.acquire(block=True) as broker:
-        try:
-            # kombu's own patience holds up whoever rings while Redis is away (measured: 6 s a bell).
-            broker.ensure_connection(max_retries=0)
-            for _ in range(min(times, MOST_WAITING - broker.default_channel.client.llen(queue))):
-                current_app.send_task(task, kwargs=kwargs, connection=broker, **when)
-        except (OperationalError, RedisError) as fault:
-            log.warning("bell_lost", task=task, fault=type(fault).__name__, found_by="the sweep")
+    bell = Bell(task, kwargs, {"eta": at} if at is not None and at > now else {}, times)
+    try:
+        # A connection of its own for each bell took a tenth of a busy worker's time.
+        with current_app.pool.acquire(block=True) as broker:
+            _put(broker, bell)
+    except BROKEN:
+        _ring_anew(bell)
+    except RedisError as fault:
+        _lost(bell, fault)
+
+
+def _ring_anew(bell: Bell) -> None:
+    """The pool's connection may be one to a Redis that was started again since."""
+    try:
+        with current_app.connection_for_write() as broker:
+            _put(broker, bell)
+    except (OperationalError, RedisError) as fault:
+        _lost(bell, fault)
+
+
+def _put(broker: Any, bell: Bell) -> None:
+    # kombu's own patience holds up whoever rings while Redis is away (measured: 6 s a bell).
+    broker.ensure_connection(max_retries=0)
+    queue = settings.CELERY_TASK_ROUTES[bell.task]["queue"]
+    for _ in range(min(bell.times, MOST_WAITING - broker.default_channel.client.llen(queue))):
+        current_app.send_task(bell.task, kwargs=bell.kwargs, connection=broker, **bell.when)
+
+
+def _lost(bell: Bell, fault: Exception) -> None:
+    log.warning("bell_lost", task=bell.task, fault=type(fault).__name__, found_by="the sweep")

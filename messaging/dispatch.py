@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -230,7 +231,7 @@ def _read_page(writer: Writer, launch: Launch, after: int, *, lock: bool) -> Pag
 def _write_page(campaign: Campaign, page: Page) -> bool:
     """Write the page, in the transaction that holds the campaign; false, with nothing done, when it is not the next."""
     here = Launch.objects.filter(pk=campaign.pk, cursor=page.after)
-    if not (here.update(cursor=page.up_to) if page.is_full else here.delete()[0]):
+    if not (here.update(cursor=page.up_to, written_at=Now()) if page.is_full else here.delete()[0]):
         return False
     rows.write(page.rows, route(campaign.channel))
     if not page.is_full:

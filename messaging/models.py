@@ -163,6 +163,7 @@ class Launch(models.Model):
     )
     cursor = models.BigIntegerField(default=0, help_text="The highest customer id whose message is written.")
     last_customer_id = models.BigIntegerField(help_text="The highest customer id when the launch began.")
+    written_at = models.DateTimeField(db_default=Now(), help_text="When the last page was written, or it began.")
 
     class Meta:
         db_table = "launches"

@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 MOST_CAMPAIGNS = 100
 CLEAR_SECONDS = 5.0
+# A page of a launch takes a sixth of a second.
+IDLE = timedelta(seconds=2)
 WAITING = (CampaignStatus.SCHEDULED.value, CampaignStatus.SENDING.value, CampaignStatus.PAUSED.value)
 OVER = (CampaignStatus.CANCELLED.value, CampaignStatus.SENT.value, CampaignStatus.FAILED.value)
 
@@ -170,7 +172,11 @@ def complete(campaign: Campaign) -> bool:
 
 
 def _ring_launches() -> int:
-    launching = Campaign.objects.filter(launching=True).order_by("id").values_list("pk", flat=True)[:MOST_CAMPAIGNS]
+    """Ring for launches at which nobody has been for a moment: a second worker would read in vain what the first one
+    writes.
+    """
+    idle = Launch.objects.filter(campaign__launching=True, written_at__lt=Now() - IDLE)
+    launching = list(idle.order_by("campaign").values_list("campaign", flat=True)[:MOST_CAMPAIGNS])
     for campaign_id in launching:
         bells.ring_launch(campaign_id)
     return len(launching)

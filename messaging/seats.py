@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from messaging import leases
 from messaging.leases import Lease
 
+OTHERS = 2
+
 
 class Seats:
     """The threads of this process that may deliver at once.
 
-    One thread is always left for sweeps, starts and launches, and no account gets more than half of them: a provider
-    that hangs for its whole time-out holds up neither the sweep nor the campaigns of another.
+    Two threads are left for sweeps, starts and a launch, and no account gets more than half of them: a provider that
+    hangs for its whole time-out holds up neither the sweep nor the campaigns of another. A worker should have four
+    threads at least; with two, one delivers and the other does everything else.
     """
 
     def __init__(self, threads: int) -> None:
@@ -37,7 +40,7 @@ class Seats:
                     self._taken[lease.provider] -= 1
 
     def _take(self) -> Lease | None:
-        if self._taken.total() >= max(1, self.threads - 1):
+        if self._taken.total() >= max(1, self.threads - OTHERS):
             return None
         each = max(1, self.threads // 2)
         lease = leases.take(without=[alias for alias, count in self._taken.items() if count >= each])

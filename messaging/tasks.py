@@ -8,6 +8,7 @@ side.
 
 import gc
 import sys
+import threading
 import time
 from typing import Any
 
@@ -21,10 +22,9 @@ from campaigns.models import Campaign
 from messaging import bells, delivery, dispatch, heartbeat, leases, recovery  # noqa: F401 (heartbeat: its receivers)
 from messaging.seats import Seats
 
-# A worker goes on for this long, then lets other tasks have their turn: sweeps and starts wait in the same threads
-# (with five seconds, campaigns started up to 9.9 s late beside a large one).
+# So long a thread stays with one batch; then it is another campaign's turn, or the same one's again.
 TURN_SECONDS = 1.0
-# Longer, because with each turn the pages that were read ahead are thrown away; it leaves threads for sweeps.
+# Longer, because with each turn the page that was read ahead is thrown away.
 LAUNCH_TURN_SECONDS = 5.0
 
 AWAY: dict[str, Any] = {
@@ -42,35 +42,46 @@ seats = Seats(threads=8)
 
 @shared_task(name="messaging.deliver", **AWAY)
 def deliver(**_: Any) -> None:
-    """Deliver due batches, one after the other, until none is left for this thread or the turn is over."""
-    ends = time.monotonic() + TURN_SECONDS
+    """Deliver due batches, one after the other, until none is left for this thread or the worker is told to stop.
+
+    The thread need not be given back: `Seats` leaves others for sweeps and starts. When it was, and rang for its
+    successor, workers whose seats were taken heard that bell as well as any (four delivered at 3.0 times one's speed).
+    """
     while not delivery.stopping.is_set():
-        if time.monotonic() > ends:
-            bells.ring_delivery()
-            return
         try:
             with seats.lease() as lease:
                 if lease is None:
                     return
-                released = delivery.deliver(lease, until=ends)
+                released = delivery.deliver(lease, until=time.monotonic() + TURN_SECONDS)
         except leases.NoProvider as missing:
             delivery.stop(missing.campaign_id)
             raise
         if released is None:
             continue
-        if released.due_at is not None:
-            # What is due already is ours to take next, or another's.
-            if released.due_at > timezone.now():
-                bells.ring_delivery(at=released.due_at)
-        else:
+        if released.due_at is None:
             recovery.complete(Campaign(pk=lease.campaign_id))
+        elif released.due_at > timezone.now():
+            bells.ring_delivery(at=released.due_at)
+
+
+# One launch at a time in a process: the other threads that deliver nothing are for sweeps and starts.
+_launching = threading.Lock()
 
 
 @shared_task(name="messaging.launch", **AWAY)
 def launch(*, campaign_id: int, **_: Any) -> None:
-    """Write the messages of a launching campaign, page after page, until it is done or the turn is over."""
-    ends = time.monotonic() + LAUNCH_TURN_SECONDS
-    if dispatch.launch(campaign_id, stops=lambda: delivery.stopping.is_set() or time.monotonic() > ends):
+    """Write the messages of a launching campaign, page after page, until it is done or the turn is over.
+
+    While this process is at another launch it does nothing: a sweep rings again for one at which nobody is.
+    """
+    if not _launching.acquire(blocking=False):
+        return
+    try:
+        ends = time.monotonic() + LAUNCH_TURN_SECONDS
+        more = dispatch.launch(campaign_id, stops=lambda: delivery.stopping.is_set() or time.monotonic() > ends)
+    finally:
+        _launching.release()
+    if more:
         bells.ring_launch(campaign_id)
 
 

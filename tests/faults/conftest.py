@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from messaging import dispatch
+from messaging import dispatch, tasks
 from tests.faults.broker import Broker
 from tests.faults.stack import ALIAS, Stack
 
@@ -19,6 +19,8 @@ def stack(transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
     folder = Path(tempfile.mkdtemp(prefix="clarion-"))  # pytest's own folders are too long for a socket's path
     stack = Stack(folder, Broker(folder))
     monkeypatch.setenv("CELERY_BROKER_URL", f"redis+socket://{stack.broker.socket}?virtual_host=0")
+    # Connections to the broker that other tests ring.
+    monkeypatch.setattr(tasks.deliver.app, "_pool", None)
     monkeypatch.setattr(dispatch, "BATCH", 100)
     settings.MESSAGE_ROUTES = {"sms": ALIAS, "whatsapp": ALIAS}
     settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"], prefix = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from benchmarks import stage
-from benchmarks.figures import costs, delivery, http, launching, limiter, memory, paging, scaling, seed
+from benchmarks.figures import costs, delivery, http, launching, limiter, memory, paging, scaling, seed, size
 from benchmarks.processes import beat
 from benchmarks.ratios import Figure, Result, Round
 
@@ -23,21 +23,33 @@ class Group:
     figures: Sequence[Figure]
     measure: Callable[[int], Generator[Round, None, None]]
 
+    @property
+    def by_name_only(self) -> bool:
+        """Whether it is left out unless it is asked for: all the others together take less than ten minutes."""
+        return self.name == "size"
+
 
 GROUPS = tuple(
     Group(module.__name__.rpartition(".")[2], module.FIGURES, module.measure)
-    for module in (launching, delivery, http, seed, limiter, paging, memory, scaling, costs)
+    for module in (launching, delivery, http, seed, limiter, paging, memory, scaling, costs, size)
 )
 
 
 def chosen(names: Collection[str]) -> list[Group]:
-    """The groups of these names or with figures of these names; all for none. Raises `ValueError` naming others."""
-    known = {name for group in GROUPS for name in (group.name, *(figure.key for figure in group.figures))}
+    """The groups of these names or with figures of these names; for none all that need not be named.
+
+    Raises `ValueError` naming others.
+    """
+    known = {name for group in GROUPS for name in _names(group)}
     if unknown := set(names) - known:
         raise ValueError(f"There is no {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}.")
-    return [
-        group for group in GROUPS if not names or {group.name, *(figure.key for figure in group.figures)} & set(names)
-    ]
+    if not names:
+        return [group for group in GROUPS if not group.by_name_only]
+    return [group for group in GROUPS if _names(group) & set(names)]
+
+
+def _names(group: Group) -> set[str]:
+    return {group.name, *(figure.key for figure in group.figures)}
 
 
 def run(groups: Sequence[Group], rows: int) -> tuple[list[Result], dict[str, str]]:

@@ -25,6 +25,7 @@ class Signals:
         self.count = 0
         self._shielded = False
         self._on_terminal = False
+        self._ending: int | None = None
 
     def listen(self) -> None:
         """Handle the three signals from now on, except a hang-up that `nohup` has told us to ignore."""
@@ -34,11 +35,13 @@ class Signals:
                 signal.signal(number, self._handle)
 
     def stop_if_hung_up(self) -> None:
-        """End the program when its terminal was closed.
+        """End the program when its terminal was closed, or when a signal should have ended it.
 
-        The kernel tells only the first process of the terminal's session. Where that is `make` (as after
+        Python ignores what is raised in a finalizer, where a signal may happen to be handled. The kernel tells only the first process of the terminal's session. Where that is `make` (as after
         `ssh -t host make run`), it waits for us and passes nothing on.
         """
+        if self._ending is not None:
+            raise SystemExit(self._ending)
         if self._on_terminal and not os.isatty(0):
             raise SystemExit(128 + signal.SIGHUP)
 
@@ -51,7 +54,8 @@ class Signals:
         self.count += 1
         if not self._shielded:
             self._shielded = True
-            raise SystemExit(128 + number)
+            self._ending = 128 + number
+            raise SystemExit(self._ending)
 
 
 SIGNALS = Signals()

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from campaigns.audience import Everybody, listed
 from campaigns.models import Campaign
 from config.celery import app
 from messaging import bells, delivery, dispatch, leases, recovery, tasks
-from messaging.models import MessageBatch
+from messaging.models import Launch, MessageBatch
 from messaging.providers.base import TryLater
 from messaging.providers.memory import Memory
 from tests import factories
@@ -67,6 +68,9 @@ def test_a_paused_campaign_is_not_rung_for() -> None:
 def test_a_launch_whose_worker_died_is_rung_for() -> None:
     factories.customers(1)
     dispatch.send(factories.CampaignFactory.create(), Everybody(), by=None)
+    assert recovery.sweep().launching == 0  # a worker may be at it
+
+    Launch.objects.update(written_at=Now() - recovery.IDLE)
 
     assert recovery.sweep().launching == 1
     assert bells_in("launch") == ["messaging.launch"]

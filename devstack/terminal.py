@@ -37,7 +37,8 @@ class Signals:
     def stop_if_hung_up(self) -> None:
         """End the program when its terminal was closed, or when a signal should have ended it.
 
-        Python ignores what is raised in a finalizer, where a signal may happen to be handled. The kernel tells only the first process of the terminal's session. Where that is `make` (as after
+        Python ignores what is raised in a finalizer, where a signal may happen to be handled. And the kernel tells only
+        the first process of the terminal's session that it was closed. Where that is `make` (as after
         `ssh -t host make run`), it waits for us and passes nothing on.
         """
         if self._ending is not None:

@@ -15,10 +15,11 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 log = structlog.get_logger(__name__)
 
-# A connection that has ended; a time-out is none of these, and is not tried again.
+# What a connection that has ended raises.
 BROKEN = (OperationalError, RedisConnectionError)
 
 # Each bell makes a worker go on as long as it finds something, so more that wait would only fill Redis.
@@ -67,8 +68,11 @@ def _ring(task: str, *, at: datetime | None = None, times: int = 1, **kwargs: An
         # A connection of its own for each bell took a tenth of a busy worker's time.
         with current_app.pool.acquire(block=True) as broker:
             _put(broker, bell)
-    except BROKEN:
-        _ring_anew(bell)
+    except BROKEN as fault:
+        if isinstance(fault.__cause__, RedisTimeoutError):
+            _lost(bell, fault)  # silent, and would be so a second time
+        else:
+            _ring_anew(bell)
     except RedisError as fault:
         _lost(bell, fault)
 

@@ -41,7 +41,7 @@ def read(outcomes: Sequence[Outcome]) -> Reading:
     if 2 * len(throttled) > len(outcomes):
         wishes = [outcome.seconds for outcome in throttled if outcome.seconds is not None]
         wait = max(wishes, default=THROTTLED_SECONDS)
-        return Reading(hold_seconds=min(max(wait, 0.0), LONGEST_THROTTLED_SECONDS))
+        return Reading(hold_seconds=min(max(wait, THROTTLED_SECONDS), LONGEST_THROTTLED_SECONDS))
     return Reading()
 
 
@@ -101,11 +101,12 @@ def _failed(campaign_id: int, alias: str, count: int, *, probes: bool) -> bool:
 
 
 def _hold(alias: str, seconds: float) -> None:
-    """What a provider wishes never shortens a hold."""
+    """What a provider wishes never shortens a hold, nor does it end the breaker's: that takes a probe."""
     _write(
         "INSERT INTO sender_states AS state (alias, hold, held_until)"
         " VALUES (%(alias)s, 'throttled', clock_timestamp() + make_interval(secs => %(seconds)s))"
-        " ON CONFLICT (alias) DO UPDATE SET hold = excluded.hold,"
+        " ON CONFLICT (alias) DO UPDATE SET hold = CASE"
+        " WHEN state.hold = 'breaker' AND state.held_until > clock_timestamp() THEN 'breaker' ELSE 'throttled' END,"
         " held_until = greatest(state.held_until, excluded.held_until)",
         alias, seconds=seconds,
     )  # fmt: skip

@@ -70,7 +70,7 @@ def _deliver_turn(lease: Lease, until: float) -> None:
             return
         after, parts = marked[-1][0], parts + used
         is_held = bool(rows) and _deliver_slice(lease, rows, begun=begun, call_at=grant.call_at)
-        if is_held or lease.probes or parts >= grant.quota or time.monotonic() > until:
+        if is_held or (lease.probes and rows) or parts >= grant.quota or time.monotonic() > until:
             return
 
 
@@ -114,7 +114,7 @@ def _deliver_slice(lease: Lease, rows: Sequence[Row], *, begun: float, call_at: 
     _tell_unanswered(lease, ids, verdicts)
     if any(isinstance(outcome, StopAll) for outcome in outcomes):
         # Before its messages are pending again.
-        persistently(partial(stop, lease.campaign_id), seconds=lease.seconds)
+        persistently(partial(stop, lease.campaign_id), seconds=OUTCOME_SECONDS)
     persistently(partial(_settle, lease, ids, verdicts), seconds=OUTCOME_SECONDS)
     if any(each.reason in TOLD for each in verdicts):
         alerts.tell_waiting()  # only now: it may take longer than the lease

@@ -170,6 +170,12 @@ def launch(campaign_id: int, *, stops: Callable[[], bool]) -> bool:
     return True
 
 
+def next_launch() -> int | None:
+    """The launching campaign whose last page is the longest ago, so that several get on in turn; None without any."""
+    waiting = Launch.objects.filter(campaign__launching=True).order_by("written_at", "campaign")
+    return waiting.values_list("campaign", flat=True).first()
+
+
 def launch_step(campaign_id: int) -> bool:
     """Write the next page of a launch in one transaction; whether there is more to do.
 

@@ -23,6 +23,9 @@ log = structlog.get_logger(__name__)
 # A provider may need a moment before it can find what it was just given.
 FIRST_SECONDS = 10.0
 GIVE_UP_SECONDS = 3600.0
+# Before that a provider that knows nothing of a message may still have it in a queue of its own: told failed, it might
+# be retried and arrive twice.
+CERTAIN_SECONDS = 120.0
 
 # One at a time a provider and process: one that does not answer must not take the threads of all sweeps.
 _asking: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -90,7 +93,7 @@ def _write(ids: Sequence[int], until: datetime, answers: Sequence[Accepted | Giv
         cursor.execute(
             _WRITE,
             {
-                "ids": list(ids), "until": until, "most": GIVE_UP_SECONDS,
+                "ids": list(ids), "until": until, "most": GIVE_UP_SECONDS, "certain": CERTAIN_SECONDS,
                 "accepted": [name if name is None else storable(name)[:LONGEST_PROVIDER_ID] for name in accepted],
                 "refused": [error if error is None else storable(error)[:LONGEST_ERROR] for error in refused],
             },
@@ -102,7 +105,9 @@ def _write(ids: Sequence[int], until: datetime, answers: Sequence[Accepted | Giv
 # the last question is asked when the hour is over.
 _WRITE = f"""
 WITH answer AS MATERIALIZED (
-    SELECT candidate.id, given.accepted, given.refused,
+    SELECT candidate.id, given.accepted,
+        CASE WHEN statement_timestamp() - candidate.updated_at >= make_interval(secs => %(certain)s)
+            THEN given.refused END AS refused,
         extract(epoch FROM statement_timestamp() - candidate.updated_at) AS age
     FROM outbound_messages AS candidate
     JOIN unnest(%(ids)s::bigint[], %(accepted)s::text[], %(refused)s::text[]) AS given (id, accepted, refused)

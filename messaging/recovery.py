@@ -176,7 +176,7 @@ def _ring_launches() -> int:
     writes.
     """
     idle = Launch.objects.filter(campaign__launching=True, written_at__lt=Now() - IDLE)
-    launching = list(idle.order_by("campaign").values_list("campaign", flat=True)[:MOST_CAMPAIGNS])
+    launching = list(idle.order_by("written_at", "campaign").values_list("campaign", flat=True)[:MOST_CAMPAIGNS])
     for campaign_id in launching:
         bells.ring_launch(campaign_id)
     return len(launching)

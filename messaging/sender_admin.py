@@ -5,7 +5,6 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.contrib import admin
-from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils.formats import number_format
 from django.utils.translation import gettext
@@ -61,8 +60,8 @@ class SenderAdmin(ModelAdmin[Sender]):
         return _standing(sender).failures
 
     def save_model(self, request: HttpRequest, obj: Sender, form: Any, change: bool) -> None:
-        """Write the rate and nothing else; workers follow it from their next slice on."""
-        Sender.objects.filter(pk=obj.pk).update(rate=obj.rate, updated_at=Now())
+        """Set the rate and nothing else; workers follow it within two seconds."""
+        senders.set_rate(obj.alias, obj.rate)
         log.info("sender_rate_set", alias=obj.alias, rate=obj.rate, user=request.user.pk)
 
     def has_add_permission(self, request: HttpRequest) -> bool:

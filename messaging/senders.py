@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from messaging.models import Sender
+from messaging.models import Sender, SenderState
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,17 @@ def ensure() -> None:
     May be repeated, and run by several at once.
     """
     Sender.objects.bulk_create([Sender(alias=alias) for alias in settings.MESSAGE_PROVIDERS], ignore_conflicts=True)
+
+
+def set_rate(alias: str, rate: float | None) -> None:
+    """Set how many parts a second the account may send; None for what MESSAGE_PROVIDERS says.
+
+    What a long message still owes at the old rate, minutes at a very low one, no longer holds the account up.
+    """
+    with transaction.atomic():
+        Sender.objects.filter(alias=alias).update(rate=rate, updated_at=Now())
+        soon = Now() + timedelta(seconds=1)
+        SenderState.objects.filter(alias=alias, free_at__gt=soon).update(free_at=soon)
 
 
 def standings() -> Sequence[Standing]:

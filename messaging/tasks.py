@@ -81,8 +81,8 @@ def launch(*, campaign_id: int, **_: Any) -> None:
         more = dispatch.launch(campaign_id, stops=lambda: delivery.stopping.is_set() or time.monotonic() > ends)
     finally:
         _launching.release()
-    if more:
-        bells.ring_launch(campaign_id)
+    if more and (waiting := dispatch.next_launch()):
+        bells.ring_launch(waiting)
 
 
 @shared_task(name="messaging.start", **AWAY)

@@ -9,9 +9,12 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass
 
-from django.db import connection
+import structlog
+from django.db import InterfaceError, OperationalError, connection
 
 from messaging import senders
+
+log = structlog.get_logger(__name__)
 
 # A grant is at most what the rate gives in this time, so that what leaves together is never a burst.
 QUANTUM_SECONDS = 0.02
@@ -65,7 +68,8 @@ def acquire(alias: str, most: int, *, seconds: float, stopping: threading.Event)
         return None
     try:
         while not (grant := _ask(alias, most)):
-            wait = min(_wait_seconds(alias), ends - time.monotonic())
+            # Asked again every second: the rate may have been raised.
+            wait = min(_wait_seconds(alias), ends - time.monotonic(), BELIEF_SECONDS)
             if (wait <= 0 and time.monotonic() >= ends) or stopping.wait(max(wait, 0.001)):
                 return None
         return grant
@@ -90,11 +94,18 @@ def acquire_urgently(alias: str, parts: int, *, seconds: float) -> bool:
 
 
 def give_back(alias: str, grant: Grant, used: int) -> None:
-    """Correct a grant to the parts that were really handed over; a message may have more parts than were granted."""
+    """Correct a grant to the parts that were really handed over; a message may have more parts than were granted.
+
+    Raises nothing: what was granted is already marked, and a correction is worth less than a slice.
+    """
     if grant.parts is None or used == grant.parts:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(_GIVE_BACK, _params(alias) | {"parts": used - grant.parts})
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_GIVE_BACK, _params(alias) | {"parts": used - grant.parts})
+    except (OperationalError, InterfaceError) as fault:
+        connection.close()
+        log.warning("correction_lost", provider=alias, fault=type(fault).__name__, parts=used - grant.parts)
 
 
 def forget() -> None:

@@ -30,8 +30,8 @@ class Http:
     """Posts `{"reference", "channel", "to", "text"}` to `url`; a 2xx accepts it, and its JSON may name an `id`.
 
     429 and 503 were not accepted and may be repeated, after `Retry-After` seconds where that is given; 401, 402 and 403
-    mean the account; any other 4xx is for good; any other answer, a time-out and a connection that breaks after the
-    request began are `Unknown`. A connection that is refused is `TryLater`.
+    mean the account; any other 4xx is for good; any other answer (a redirect, which is not followed), a time-out and a
+    connection that breaks after the request began are `Unknown`. A connection that is refused is `TryLater`.
 
     An answer whose JSON names another `reference` is a late second one to an earlier request on the same connection: it
     says nothing about ours, which is then `Unknown`, and nothing more is read from that connection.
@@ -70,7 +70,7 @@ class Http:
             "reference": envelope.reference, "channel": envelope.channel, "to": envelope.to, "text": envelope.text,
         }  # fmt: skip
         try:
-            async with self._open().post(self.url, json=body) as answer:
+            async with self._open().post(self.url, json=body, allow_redirects=False) as answer:
                 said = await _body(answer)
                 if said.get("reference", envelope.reference) != envelope.reference:
                     answer.close()
@@ -83,10 +83,10 @@ class Http:
 
     async def _ask(self, reference: str) -> Outcome | None:
         try:
-            async with self._open().get(f"{self.look_up_url}/{reference}") as answer:
+            async with self._open().get(f"{self.look_up_url}/{reference}", allow_redirects=False) as answer:
                 if answer.status == 404:
                     return GiveUp("the provider never got it")
-                return Accepted(_id(await _body(answer))) if answer.ok else None
+                return Accepted(_id(await _body(answer))) if answer.status == 200 else None
         except (aiohttp.ClientError, TimeoutError):
             return None
 
@@ -104,7 +104,7 @@ class Http:
 
 def _outcome(answer: aiohttp.ClientResponse, body: Mapping[str, Any]) -> Outcome:
     status = answer.status
-    if answer.ok:
+    if 200 <= status < 300:
         return Accepted(_id(body))
     error = f"HTTP {status}"
     if status == THROTTLED:

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 from django.db import connection
 
+from customers import consent
+from customers.models import Customer
 from messaging import breaker, leases, throttle
 from messaging.models import Alert, SenderState
 from messaging.providers.base import Accepted, GiveUp, OptedOut, Outcome, SlowDown, StopAll, TryLater, Unknown
@@ -43,7 +45,8 @@ def let_the_hold_pass() -> None:
         ([SlowDown("429", 7), YES], breaker.Reading()),
         ([SlowDown("429", 7), SlowDown("429", 9), YES], breaker.Reading(hold_seconds=9)),
         ([SlowDown("429")], breaker.Reading(hold_seconds=breaker.THROTTLED_SECONDS)),
-        ([SlowDown("429", -3)], breaker.Reading(hold_seconds=0)),
+        ([SlowDown("429", -3)], breaker.Reading(hold_seconds=breaker.THROTTLED_SECONDS)),
+        ([SlowDown("429", 0)], breaker.Reading(hold_seconds=breaker.THROTTLED_SECONDS)),
         ([SlowDown("429", 10**9)], breaker.Reading(hold_seconds=breaker.LONGEST_THROTTLED_SECONDS)),
     ],
 )
@@ -182,3 +185,24 @@ def test_a_broken_account_is_the_campaigns_affair_and_no_failure() -> None:
 def test_a_good_slice_of_an_account_without_trouble_writes_nothing(django_assert_num_queries: object) -> None:
     with django_assert_num_queries(0):  # type: ignore[operator]
         assert not heed([YES], troubled=False)
+
+
+def test_a_throttled_slice_that_comes_in_late_does_not_close_an_open_breaker() -> None:
+    campaign = open_breaker()
+    heed([SlowDown("429", 1)], campaign=campaign)
+    assert state().hold == "breaker"
+    let_the_hold_pass()
+    probe = leases.take()
+    assert probe is not None
+    assert probe.probes
+
+
+def test_a_probe_goes_on_to_the_first_who_may_be_written_to(outbox: Memory) -> None:
+    campaign = sending_campaign(8)
+    fail(breaker.TRIPS_AFTER, campaign.pk)
+    for phone in Customer.objects.order_by("id").values_list("phone", flat=True)[:6]:
+        consent.opt_out(phone=phone, channel="sms", source="test")
+    let_the_hold_pass()
+    deliver_due()
+    assert len(outbox.outbox) == 2
+    assert state().hold == ""

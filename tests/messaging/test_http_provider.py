@@ -66,3 +66,14 @@ def test_an_answer_that_names_no_message_is_taken_for_what_it_says() -> None:
         writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}")
 
     assert submit_one_by_one(answer, ["1", "2"]) == [Accepted(""), Accepted("")]
+
+
+def test_a_redirect_is_no_answer_and_is_not_followed() -> None:
+    asked: list[str] = []
+
+    async def answer(reference: str, writer: asyncio.StreamWriter) -> None:
+        asked.append(reference)
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: /maintenance\r\nContent-Length: 0\r\n\r\n")
+
+    assert submit_one_by_one(answer, ["1"]) == [Unknown("HTTP 302")]
+    assert asked == ["1"]

@@ -299,3 +299,28 @@ def test_a_task_whose_worker_is_stopping_rings_for_another(monkeypatch: pytest.M
 
     assert rung == [campaign.pk]
     assert stats(campaign) == {}
+
+
+def one_page(campaign_id: int, **_: object) -> bool:
+    return dispatch.launch_step(campaign_id)
+
+
+def test_several_launches_in_one_process_get_on_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = launching(40), launching(40)
+    rung: list[int] = []
+    monkeypatch.setattr("messaging.bells.ring_launch", rung.append)
+    # A turn of one page each.
+    monkeypatch.setattr(dispatch, "launch", one_page)
+
+    tasks.launch(campaign_id=first.pk)
+    tasks.launch(campaign_id=rung[-1])
+    tasks.launch(campaign_id=rung[-1])
+
+    assert rung == [second.pk, first.pk, second.pk]
+
+
+def test_a_second_launch_in_the_same_process_waits_for_a_sweep() -> None:
+    campaign = launching(5)
+    with tasks._launching:
+        tasks.launch(campaign_id=campaign.pk)
+    assert not OutboundMessage.objects.exists()

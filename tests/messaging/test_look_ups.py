@@ -22,6 +22,12 @@ pytestmark = pytest.mark.django_db
 __all__ = ["knowing"]
 
 
+@pytest.fixture(autouse=True)
+def _certain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a provider does not know at once it never will."""
+    monkeypatch.setattr(look_ups, "CERTAIN_SECONDS", 0.0)
+
+
 def unknown(count: int = 1) -> Campaign:
     campaign = sending_campaign(count)
     deliver_due()
@@ -321,3 +327,17 @@ def test_what_is_due_is_found_by_its_index(knowing: Knowing) -> None:
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "idx_outbound_messages_look_up" in plan
     assert "Sort" not in plan
+
+
+def test_that_a_provider_knows_nothing_is_not_believed_before_some_minutes(
+    knowing: Knowing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look_ups, "CERTAIN_SECONDS", 120.0)
+    campaign = unknown()
+    knowing.tells = lambda _reference: GiveUp("never got it")
+    let_pass(15)
+    assert look_ups.look_up_due() == 0
+    assert statuses(campaign) == ["unknown"]
+    let_pass(120)
+    assert look_ups.look_up_due() == 1
+    assert statuses(campaign) == ["failed"]

@@ -25,7 +25,6 @@ class Signals:
         self.count = 0
         self._shielded = False
         self._on_terminal = False
-        self._ending: int | None = None
 
     def listen(self) -> None:
         """Handle the three signals from now on, except a hang-up that `nohup` has told us to ignore."""
@@ -35,14 +34,11 @@ class Signals:
                 signal.signal(number, self._handle)
 
     def stop_if_hung_up(self) -> None:
-        """End the program when its terminal was closed, or when a signal should have ended it.
+        """End the program when its terminal was closed.
 
-        Python ignores what is raised in a finalizer, where a signal may happen to be handled. And the kernel tells only
-        the first process of the terminal's session that it was closed. Where that is `make` (as after
+        The kernel tells only the first process of the terminal's session. Where that is `make` (as after
         `ssh -t host make run`), it waits for us and passes nothing on.
         """
-        if self._ending is not None:
-            raise SystemExit(self._ending)
         if self._on_terminal and not os.isatty(0):
             raise SystemExit(128 + signal.SIGHUP)
 
@@ -55,8 +51,7 @@ class Signals:
         self.count += 1
         if not self._shielded:
             self._shielded = True
-            self._ending = 128 + number
-            raise SystemExit(self._ending)
+            raise SystemExit(128 + number)
 
 
 SIGNALS = Signals()

@@ -1,8 +1,10 @@
 """Adapters that only a benchmark needs: one that answers at once, and one that notes when it was called."""
 
+import asyncio
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.ratios import Grant
@@ -33,6 +35,24 @@ class Noting(Instant):
         with (self.folder / str(os.getpid())).open("a") as notes:
             notes.write(line)
         return await super().submit(envelopes)
+
+
+class SlowNoting(Noting):
+    """Answers each message on its own after 400 ms, as vendors far away do, and hands each over at its time."""
+
+    def __init__(self, *, folder: str) -> None:
+        super().__init__(folder=folder, in_flight=250)
+        self.capabilities = replace(self.capabilities, paces=True)
+
+    async def submit(self, envelopes: Sequence[Envelope]) -> list[Outcome]:
+        """`Accepted` for each envelope."""
+        return [outcome for each in await asyncio.gather(*map(self._take, envelopes)) for outcome in each]
+
+    async def _take(self, envelope: Envelope) -> list[Outcome]:
+        await asyncio.sleep(envelope.not_before - asyncio.get_running_loop().time())
+        outcome = await super().submit([envelope])
+        await asyncio.sleep(0.4)
+        return outcome
 
 
 def noted(folder: Path, *, since: float) -> list[Grant]:

@@ -17,13 +17,13 @@ from django.utils.translation import gettext_lazy as _
 from campaigns.admin_dialogs import Cancel, Pause, Preview, Resume
 from campaigns.campaign_form import CampaignForm, sample
 from campaigns.dialogs import button, page_url
-from campaigns.models import KEPT, Campaign, IllegalTransition, Status
+from campaigns.models import ENDED, KEPT, Campaign, IllegalTransition, Status
 from campaigns.progress_bar import bar, panel, status_badge
 from customers.tables import ModelAdmin
 
 EDITABLE = frozenset({Status.DRAFT, Status.SCHEDULED})
 # While it goes out or is held back, expiry and weight can still be changed.
-RUNNING = frozenset({Status.SENDING, Status.PAUSED})
+BEGUN = frozenset({Status.SENDING, Status.PAUSED, *ENDED})
 SAVE_BUTTONS = ("show_save", "show_save_and_continue", "show_save_and_add_another")
 
 
@@ -88,7 +88,7 @@ class CampaignAdmin(ModelAdmin[Campaign]):
         """What may no longer be edited is shown; `Campaign.revise` refuses it all the same."""
         if obj is None:
             return ()
-        if obj.status in RUNNING:
+        if obj.status in BEGUN:
             return ("name", "channel", "base_template", *self.facts)
         if obj.status not in EDITABLE:
             return ("name", "channel", "base_template", "expires_at", "weight", *self.facts)
@@ -120,7 +120,7 @@ class CampaignAdmin(ModelAdmin[Campaign]):
         campaign = self.get_object(request, unquote(object_id)) if object_id else None
         if campaign:
             context |= {"panel": panel(campaign), "show_history": False, "show_delete": campaign.status not in KEPT}
-            if campaign.status not in EDITABLE | RUNNING:
+            if campaign.status not in EDITABLE | BEGUN:
                 context |= dict.fromkeys(SAVE_BUTTONS, False)
         try:
             return super().changeform_view(request, object_id, form_url, context)

@@ -59,9 +59,9 @@ MESSAGES_WRITTEN = (
     _("Campaign %(id)d already has its audience: only name, times and weight can be changed, or unschedule it."),
 )
 
-# What of a campaign may change once its messages are written, and what also while they are going out.
+# What of a campaign may change once its messages are written, and what at any time but after a cancellation.
 REVISABLE = frozenset({"name", "scheduled_at", "expires_at", "weight"})
-REVISABLE_WHILE_RUNNING = frozenset({"expires_at", "weight"})
+REVISABLE_LATER = frozenset({"expires_at", "weight"})
 
 
 class CampaignQuerySet(models.QuerySet["Campaign"]):
@@ -170,12 +170,13 @@ class Campaign(models.Model):
         """Change name, channel, text, times or weight, while the status and what was already written allow it.
 
         A time makes a draft `scheduled`; raises `IllegalTransition`, and then nothing is changed, unless the campaign
-        is a draft or scheduled, and, once its messages are written, unless only name, times and weight change. While
-        it is sending or paused its expiry and weight may change. It never expires before its time to start.
+        is a draft or scheduled, and, once its messages are written, unless only name, times and weight change. Later,
+        until it is cancelled, its expiry and weight may change: after its end for what its owner sends again. It never
+        expires before its time to start.
         """
         allowed = Q(status__in=[Status.DRAFT, Status.SCHEDULED])
-        if changes.keys() <= REVISABLE_WHILE_RUNNING:
-            allowed |= Q(status__in=[Status.SENDING, Status.PAUSED])
+        if changes.keys() <= REVISABLE_LATER:
+            allowed |= Q(status__in=[Status.SENDING, Status.PAUSED, *ENDED])
         if changes.keys() - REVISABLE:
             allowed &= Q(audience__isnull=True)
         allowed &= _starts_before_it_expires(changes)

@@ -2,6 +2,7 @@
 finds it when the bell was lost.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,7 @@ from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from kombu.exceptions import OperationalError
+from kombu.exceptions import LimitExceeded, OperationalError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -21,6 +22,11 @@ log = structlog.get_logger(__name__)
 
 # What a connection that has ended raises.
 BROKEN = (OperationalError, RedisConnectionError)
+
+# A Redis that keeps silent is left alone for this long: whoever rings would else wait for its whole time-out each time.
+LEFT_ALONE_SECONDS = 15.0
+# For a connection of the pool, which has more than a worker has threads.
+POOL_SECONDS = 1.0
 
 # Each bell makes a worker go on as long as it finds something, so more that wait would only fill Redis.
 MOST_WAITING = 16
@@ -64,17 +70,38 @@ def _ring(task: str, *, at: datetime | None = None, times: int = 1, **kwargs: An
     if at is not None and (at - now).total_seconds() > settings.BROKER_VISIBILITY_SECONDS / 2:
         return
     bell = Bell(task, kwargs, {"eta": at} if at is not None and at > now else {}, times)
+    if time.monotonic() < _Silence.until:
+        _lost(bell, "silence")
+        return
     try:
         # A connection of its own for each bell took a tenth of a busy worker's time.
-        with current_app.pool.acquire(block=True) as broker:
+        with current_app.pool.acquire(block=True, timeout=POOL_SECONDS) as broker:
             _put(broker, bell)
     except BROKEN as fault:
         if isinstance(fault.__cause__, RedisTimeoutError):
-            _lost(bell, fault)  # silent, and would be so a second time
+            _keep_away(bell, fault)
         else:
             _ring_anew(bell)
-    except RedisError as fault:
-        _lost(bell, fault)
+    except RedisTimeoutError as fault:
+        _keep_away(bell, fault)
+    except (RedisError, LimitExceeded) as fault:
+        _lost(bell, type(fault).__name__)
+
+
+class _Silence:
+    """Until when this process rings nobody, because Redis took a connection and kept silent."""
+
+    until = 0.0
+
+
+def _keep_away(bell: Bell, fault: Exception) -> None:
+    _Silence.until = time.monotonic() + LEFT_ALONE_SECONDS
+    _lost(bell, type(fault).__name__)
+
+
+def forget() -> None:
+    """Believe in Redis again: for tests."""
+    _Silence.until = 0.0
 
 
 def _ring_anew(bell: Bell) -> None:
@@ -83,7 +110,10 @@ def _ring_anew(bell: Bell) -> None:
         with current_app.connection_for_write() as broker:
             _put(broker, bell)
     except (OperationalError, RedisError) as fault:
-        _lost(bell, fault)
+        if isinstance(fault, RedisTimeoutError) or isinstance(fault.__cause__, RedisTimeoutError):
+            _keep_away(bell, fault)
+        else:
+            _lost(bell, type(fault).__name__)
 
 
 def _put(broker: Any, bell: Bell) -> None:
@@ -94,5 +124,5 @@ def _put(broker: Any, bell: Bell) -> None:
         current_app.send_task(bell.task, kwargs=bell.kwargs, connection=broker, **bell.when)
 
 
-def _lost(bell: Bell, fault: Exception) -> None:
-    log.warning("bell_lost", task=bell.task, fault=type(fault).__name__, found_by="the sweep")
+def _lost(bell: Bell, fault: str) -> None:
+    log.warning("bell_lost", task=bell.task, fault=fault, found_by="the sweep")

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import structlog
@@ -17,12 +18,13 @@ from django.db import connection, transaction
 
 from campaigns.models import Campaign, IllegalTransition
 from customers import consent
-from messaging import alerts, board, breaker, leases, look_ups, providers, throttle
+from messaging import alerts, bells, board, breaker, leases, look_ups, providers, throttle
 from messaging.leases import Lease, Released
 from messaging.models import Status
 from messaging.patience import persistently
 from messaging.providers.base import Envelope, Outcome, StopAll
 from messaging.reasons import Reason
+from messaging.throttle import Grant
 from messaging.verdicts import RetryPolicy, Verdict, verdict
 
 log = structlog.get_logger(__name__)
@@ -55,12 +57,17 @@ def deliver(lease: Lease, *, until: float = float("inf")) -> Released | None:
 
 
 def _deliver_turn(lease: Lease, until: float) -> None:
-    size = breaker.PROBE_MESSAGES if lease.probes else providers.capabilities(lease.provider).in_flight
+    capabilities = providers.capabilities(lease.provider)
+    size = breaker.PROBE_MESSAGES if lease.probes else capabilities.in_flight
     after, parts = lease.first_id - 1, 0
     while not stopping.is_set():
-        grant = throttle.acquire(lease.provider, size, seconds=lease.seconds / 3, stopping=stopping)
+        grant = throttle.acquire(
+            lease.provider, size, seconds=lease.seconds / 3, stopping=stopping, paced=capabilities.paces
+        )
         if grant is None:
             return
+        if grant.awaited:
+            bells.ring_delivery()  # for the one who waits for the next grant while this one is on the wire
         begun = time.monotonic()
         marked = persistently(partial(_mark, lease, after=after, limit=size, parts=grant.parts), seconds=lease.seconds)
         rows = [row for row in marked if row[1] == Status.SENDING]
@@ -69,7 +76,7 @@ def _deliver_turn(lease: Lease, until: float) -> None:
         if not marked:
             return
         after, parts = marked[-1][0], parts + used
-        is_held = bool(rows) and _deliver_slice(lease, rows, begun=begun, call_at=grant.call_at)
+        is_held = bool(rows) and _deliver_slice(lease, rows, grant, begun=begun)
         if is_held or (lease.probes and rows) or parts >= grant.quota or time.monotonic() > until:
             return
 
@@ -93,20 +100,21 @@ def stop(campaign_id: int) -> None:
 Row = Sequence[Any]  # id, status, address, rendered_content, parts, retry_count, retries_before
 
 
-def _deliver_slice(lease: Lease, rows: Sequence[Row], *, begun: float, call_at: float = 0.0) -> bool:
+def _deliver_slice(lease: Lease, rows: Sequence[Row], grant: Grant, *, begun: float) -> bool:
     """Call the provider with the marked rows and write the outcomes; whether its account is now left alone.
 
     `begun` is when marking began. Raises `LeaseLost` when it was lost meanwhile.
     """
     ids = [row[0] for row in rows]
-    time.sleep(max(0.0, call_at - time.monotonic()))
-    if time.monotonic() - begun > lease.seconds - providers.capabilities(lease.provider).timeout_seconds:
+    envelopes = _envelopes(lease, rows, grant)
+    time.sleep(max(0.0, envelopes[0].not_before - time.monotonic()))
+    ends = max(time.monotonic(), envelopes[-1].not_before) + providers.capabilities(lease.provider).timeout_seconds
+    if ends - begun > lease.seconds:
         # This process stood still for so long that the lease might end during the call, and another worker with it
         # begin. Nothing has left: the rows go back, unless they are no longer ours.
         log.error("stalled", batch=lease.batch_id, campaign=lease.campaign_id, messages=len(rows))
         persistently(partial(_settle, lease, ids, [Verdict(Status.PENDING)] * len(ids)), seconds=lease.seconds)
         return False
-    envelopes = [Envelope(str(row[0]), lease.channel, row[2], row[3], row[4], row[5]) for row in rows]
     called = time.monotonic()
     outcomes = providers.submit(lease.provider, envelopes)
     board.tally(lease.provider, outcomes, time.monotonic() - called)
@@ -116,10 +124,17 @@ def _deliver_slice(lease: Lease, rows: Sequence[Row], *, begun: float, call_at: 
         # Before its messages are pending again.
         persistently(partial(stop, lease.campaign_id), seconds=OUTCOME_SECONDS)
     persistently(partial(_settle, lease, ids, verdicts), seconds=OUTCOME_SECONDS)
-    if any(each.reason in TOLD for each in verdicts):
-        alerts.tell_waiting()  # only now: it may take longer than the lease
     heed = partial(breaker.heed, lease.campaign_id, lease.provider, outcomes, troubled=lease.troubled)
     return persistently(partial(heed, probes=lease.probes), seconds=lease.seconds)
+
+
+def _envelopes(lease: Lease, rows: Sequence[Row], grant: Grant) -> list[Envelope]:
+    """Evenly spaced by their parts, for adapters that pace; the first one's time is for all."""
+    ats = accumulate((row[4] * grant.spacing for row in rows), initial=grant.call_at)
+    return [
+        Envelope(str(row[0]), lease.channel, row[2], row[3], row[4], row[5], at)
+        for row, at in zip(rows, ats, strict=False)
+    ]
 
 
 def _verdicts(rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Verdict]:
@@ -140,10 +155,6 @@ def _tell_unanswered(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdic
             "no_answer", batch=lease.batch_id, campaign=lease.campaign_id, worker=leases.WORKER,
             messages=len(ids), unknown=list(unanswered), errors=sorted({error or "" for error in unanswered.values()}),
         )  # fmt: skip
-
-
-# The reasons that a person is told of.
-TOLD = frozenset({Reason.RETRIES_EXHAUSTED, Reason.PROVIDER_STOPPED})
 
 
 def _mark(lease: Lease, *, after: int, limit: int, parts: int | None = None) -> list[Row]:

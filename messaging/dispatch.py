@@ -90,8 +90,7 @@ def send(campaign: Campaign, audience: Audience, *, by: User | None) -> Queued:
         campaign.give_audience({"kind": audience.kind}, by=by)
         if not campaign.base_template.strip():
             raise InvalidAudience("empty_text", _("The campaign has no text."), "base_template")
-        if campaign.expires_at and campaign.expires_at <= timezone.now():
-            raise InvalidAudience("expired", _("The campaign has expired: give it a later expiry."), "expires_at")
+        refuse_expired(campaign)
         queued = _write_list(campaign, audience) if isinstance(audience, CustomerList) else _begin_launch(campaign)
         if not queued.expected:
             raise InvalidAudience("nobody", _("There is no customer to write to."), "all")
@@ -101,6 +100,12 @@ def send(campaign: Campaign, audience: Audience, *, by: User | None) -> Queued:
         skipped=queued.skipped, expected=queued.expected, status=campaign.status,
     )  # fmt: skip
     return queued
+
+
+def refuse_expired(campaign: Campaign) -> None:
+    """Raise `InvalidAudience` when nothing of the campaign could go out any more."""
+    if campaign.expires_at and campaign.expires_at <= timezone.now():
+        raise InvalidAudience("expired", _("The campaign has expired: give it a later expiry."), "expires_at")
 
 
 def unschedule(campaign: Campaign) -> int:

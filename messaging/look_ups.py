@@ -4,8 +4,7 @@ A message that becomes `unknown` is due to be asked about after some seconds; `u
 and the waits double from there. Where nobody can tell within an hour it stays unknown for its owner to settle.
 """
 
-import threading
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -27,9 +26,6 @@ GIVE_UP_SECONDS = 3600.0
 # be retried and arrive twice.
 CERTAIN_SECONDS = 120.0
 
-# One at a time a provider and process: one that does not answer must not take the threads of all sweeps.
-_asking: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-
 
 def first_wait(alias: str) -> float | None:
     """In how many seconds an unknown message of this provider is asked about; None when its adapter cannot tell."""
@@ -49,17 +45,12 @@ def look_up_due() -> int:
 
 
 def _look_up(alias: str) -> int:
-    if not _asking[alias].acquire(blocking=False):
+    claimed = _claim(alias)
+    if claimed is None:
         return 0
-    try:
-        claimed = _claim(alias)
-        if claimed is None:
-            return 0
-        ids, until = claimed
-        answers = providers.look_up(alias, [str(message_id) for message_id in ids])
-        known = _write(ids, until, answers)
-    finally:
-        _asking[alias].release()
+    ids, until = claimed
+    answers = providers.look_up(alias, [str(message_id) for message_id in ids])
+    known = _write(ids, until, answers)
     log.info("looked_up", provider=alias, asked=len(ids), **known)
     return sum(known.values())
 

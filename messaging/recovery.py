@@ -5,19 +5,19 @@ Run by the sweep every second or two, and by nothing else; the state of the rows
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from campaigns.models import Campaign
 from campaigns.models import Status as CampaignStatus
-from messaging import alerts, bells, dispatch, leases, look_ups
+from messaging import bells, dispatch, leases, look_ups
 from messaging.models import Launch, MessageBatch
 from messaging.reasons import Reason
 
@@ -42,16 +42,20 @@ class Found:
     completed: int = 0
     launching: int = 0
     due: int = 0
-    told: int = 0
-    looked_up: int = 0
 
 
 def sweep() -> Found:
     """Do or ring for all that is due and that nobody is at; what was found.
 
-    A step that fails is logged and keeps none of the others from being done.
+    A step that fails is logged and keeps none of the others from being done; when the database is away the sweep ends.
     """
-    found = Found(**{name: _try(name, step) for name, step in STEPS.items()})
+    found = Found()
+    try:
+        for name, step in STEPS.items():
+            found = replace(found, **{name: _try(name, step)})
+    except (OperationalError, InterfaceError) as fault:
+        log.warning("sweep_broken_off", fault=type(fault).__name__, done_by="the next one")
+        connection.close_if_unusable_or_obsolete()
     if found.reclaimed or found.cancelled or found.expired:
         log.info("sweep", reclaimed=found.reclaimed, cancelled=found.cancelled, expired=found.expired)
     return found
@@ -60,6 +64,8 @@ def sweep() -> Found:
 def _try(name: str, step: Callable[[], int]) -> int:
     try:
         return step()
+    except (OperationalError, InterfaceError):
+        raise
     except Exception:
         log.exception("sweep_step_failed", step=name)
         connection.close_if_unusable_or_obsolete()
@@ -205,7 +211,7 @@ def _ring_all() -> int:
     return due
 
 
-# In this order: what was freed, cancelled or begun is rung for in the same sweep, and last comes what leaves the house.
+# In this order: what was freed, cancelled or begun is rung for in the same sweep.
 STEPS: dict[str, Callable[[], int]] = {
     "started": lambda: len(dispatch.start_due()),
     "reclaimed": lambda: sum(1 for _ in reclaim()),
@@ -214,6 +220,4 @@ STEPS: dict[str, Callable[[], int]] = {
     "completed": complete_campaigns,
     "launching": _ring_launches,
     "due": _ring_all,
-    "told": alerts.tell_waiting,
-    "looked_up": look_ups.look_up_due,
 }

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from messaging import leases
+from messaging import leases, throttle
 from messaging.leases import Lease
 
 OTHERS = 2
@@ -15,7 +15,8 @@ class Seats:
     """The threads of this process that may deliver at once.
 
     Two threads are left for sweeps, starts and a launch, and no account gets more than half of them: a provider that
-    hangs for its whole time-out holds up neither the sweep nor the campaigns of another. A worker should have four
+    hangs for its whole time-out holds up neither the sweep nor the campaigns of another; one whose limit lets nothing out
+    for long gets one thread that waits for it. A worker should have four
     threads at least; with two, one delivers and the other does everything else.
     """
 
@@ -43,7 +44,8 @@ class Seats:
         if self._taken.total() >= max(1, self.threads - OTHERS):
             return None
         each = max(1, self.threads // 2)
-        lease = leases.take(without=[alias for alias, count in self._taken.items() if count >= each])
+        full = [alias for alias, count in self._taken.items() if count >= each]
+        lease = leases.take(without=[*full, *throttle.awaited()])
         if lease:
             self._taken[lease.provider] += 1
         return lease

@@ -140,7 +140,7 @@ def _skipped() -> str:
 
 def _too_late(campaign: Campaign) -> list[str]:
     late = campaign.expires_at is not None and campaign.expires_at <= timezone.now()
-    return [_("But the campaign has expired: they will not go out, and end as expired.")] if late else []
+    return [_("But the campaign has expired: give it a later expiry first, on its page.")] if late else []
 
 
 def _still_asked(campaign: Campaign) -> list[str]:

@@ -38,7 +38,8 @@ def retry(campaign: Campaign, reasons: Collection[Reason] | None = None, *, by: 
     """Make the campaign's failed messages pending again, all or those with one of these reasons.
 
     Who has opted out meanwhile is skipped when the message's turn comes. Raises `IllegalTransition` unless the campaign
-    has ended, and `InvalidAudience` when no message failed so; then nothing is changed. Of parallel calls one wins.
+    has ended, and `InvalidAudience` when no message failed so or the campaign has expired; then nothing is changed. Of
+    parallel calls one wins.
     """
     return _again(campaign, Status.FAILED, RETRIED, reasons=reasons, by=by)
 
@@ -70,6 +71,7 @@ def _again(
 ) -> Again:
     with transaction.atomic():
         campaign.reopen(verb)
+        dispatch.refuse_expired(campaign)
         # Who still holds a batch from before the end has nothing left to do in it, and must not get hold of what is
         # pending from now on: without its batch its lease is lost. Nor may the new ranges overlap the old ones.
         MessageBatch.objects.filter(campaign=campaign).delete()

@@ -19,7 +19,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from campaigns.models import Campaign
-from messaging import bells, delivery, dispatch, heartbeat, leases, recovery  # noqa: F401 (heartbeat: its receivers)
+from messaging import bells, delivery, dispatch, errands, heartbeat, leases, recovery  # noqa: F401 (heartbeat: its receivers)
 from messaging.seats import Seats
 
 # So long a thread stays with one batch; then it is another campaign's turn, or the same one's again.
@@ -93,8 +93,9 @@ def start(**_: Any) -> None:
 
 @shared_task(name="messaging.sweep", ignore_result=True)
 def sweep(**_: Any) -> None:
-    """Find what no bell announced; not retried, since the next sweep does the same a second later."""
+    """Find what no bell announced, and have errands done; not retried: the next sweep does the same a second later."""
     recovery.sweep()
+    errands.begin()
 
 
 @celeryd_after_setup.connect

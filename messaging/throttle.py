@@ -7,7 +7,8 @@ a rate costs one small query a second and process.
 import threading
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection
@@ -18,6 +19,10 @@ log = structlog.get_logger(__name__)
 
 # A grant is at most what the rate gives in this time, so that what leaves together is never a burst.
 QUANTUM_SECONDS = 0.02
+# The same where the adapter hands each message over at its own time. With bursts alone a thread hands over 20 ms' worth
+# and then waits for the answers: four threads reach the rate only while the vendor answers within 35 ms; so they do
+# while it answers within 0.7 s. What is in the hands of a worker that dies grows with it.
+PACED_QUANTUM_SECONDS = 0.25
 # A caller who comes a little late does not lose what it could have had meanwhile, up to this.
 TOLERANCE_SECONDS = 0.01
 # Of the rate is given out, so that no second, wherever it begins, sees more than the rate: it can hold a quantum and
@@ -30,15 +35,24 @@ CALL_AFTER_SECONDS = 0.025
 BELIEF_SECONDS = 1.0
 # How long a test or a reply that must wait keeps everything else back, should its caller die.
 URGENT_SECONDS = 1.0
+# Who waits longer than this for a grant waits alone: a second thread of the process could do nothing for the account,
+# and two slow accounts would keep all threads from everybody else.
+LONG_SECONDS = 0.3
+# How long a thread waits for its turn to ask, while grants come quickly.
+TURN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The leave to hand over `parts` parts now (None: without limit); `quota` is a fair turn's worth of parts."""
+    """The leave to hand over `parts` parts now (None: without limit), one each `spacing` seconds where the adapter paces;
+    `quota` is a fair turn's worth of parts. `awaited` says that the thread waited long for it, and alone.
+    """
 
     parts: int | None
     quota: float
     at: float
+    spacing: float = 0.0
+    awaited: bool = False
 
     @property
     def call_at(self) -> float:
@@ -52,29 +66,41 @@ FAIR_SECONDS = 0.1
 _unlimited_until: dict[str, float] = {}
 # One thread of a process asks for an account at a time; the others wait for it instead of for the database.
 _asking: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+_awaited: set[str] = set()
 
 
-def acquire(alias: str, most: int, *, seconds: float, stopping: threading.Event) -> Grant | None:
+def acquire(alias: str, most: int, *, seconds: float, stopping: threading.Event, paced: bool = False) -> Grant | None:
     """Leave to hand over at most `most` parts, after waiting for it up to `seconds`; None when it did not come.
 
-    What is not used is to be given back. Opens no transaction of its own; call it outside any. Waiting ends at once
-    when `stopping` is set.
+    With `paced` the caller hands them over evenly, each `spacing` seconds after the one before. What is not used is to
+    be given back. Opens no transaction of its own; call it outside any. Waiting ends at once when `stopping` is set, and
+    does not begin while another thread of this process waits long for the same account (`awaited`).
     """
     if time.monotonic() < _unlimited_until.get(alias, 0.0):
         return Grant(None, float("inf"), time.monotonic())
+    quantum = PACED_QUANTUM_SECONDS if paced else QUANTUM_SECONDS
     ends = time.monotonic() + seconds
     lock = _asking[alias]
-    if not lock.acquire(timeout=seconds):
+    if alias in _awaited or not lock.acquire(timeout=min(seconds, TURN_SECONDS)):
         return None
     try:
-        while not (grant := _ask(alias, most)):
+        while not (grant := _ask(alias, most, quantum)):
+            wait = _wait_seconds(alias)
+            if wait > LONG_SECONDS:
+                _awaited.add(alias)
             # Asked again every second: the rate may have been raised.
-            wait = min(_wait_seconds(alias), ends - time.monotonic(), BELIEF_SECONDS)
+            wait = min(wait, ends - time.monotonic(), BELIEF_SECONDS)
             if (wait <= 0 and time.monotonic() >= ends) or stopping.wait(max(wait, 0.001)):
                 return None
-        return grant
+        return replace(grant, awaited=alias in _awaited)
     finally:
+        _awaited.discard(alias)
         lock.release()
+
+
+def awaited() -> Collection[str]:
+    """The accounts for whose next grant a thread of this process waits long, so that no second one is of use."""
+    return list(_awaited)
 
 
 def acquire_urgently(alias: str, parts: int, *, seconds: float) -> bool:
@@ -113,9 +139,10 @@ def forget() -> None:
     _unlimited_until.clear()
 
 
-def _ask(alias: str, most: int, *, urgent: bool = False) -> Grant | None:
+def _ask(alias: str, most: int, quantum: float = QUANTUM_SECONDS, *, urgent: bool = False) -> Grant | None:
     with connection.cursor() as cursor:
-        cursor.execute(_GRANT_URGENTLY if urgent else _GRANT, _params(alias) | {"most": most})
+        params = _params(alias) | {"most": most, "quantum": quantum}
+        cursor.execute(_GRANT_URGENTLY if urgent else _GRANT, params)
         row = cursor.fetchone()
     if row is None:
         return None
@@ -123,7 +150,7 @@ def _ask(alias: str, most: int, *, urgent: bool = False) -> Grant | None:
     if rate is None:
         _unlimited_until[alias] = time.monotonic() + BELIEF_SECONDS
         return Grant(None, float("inf"), time.monotonic())
-    return Grant(parts, max(1.0, rate * FAIR_SECONDS), time.monotonic())
+    return Grant(parts, max(1.0, rate * FAIR_SECONDS), time.monotonic(), 1 / (rate * SHARE))
 
 
 def _wait_seconds(alias: str, *, urgent: bool = False) -> float:
@@ -139,8 +166,7 @@ def _wait_seconds(alias: str, *, urgent: bool = False) -> float:
 
 def _params(alias: str) -> dict[str, str | float | None]:
     return {
-        "alias": alias, "configured": senders.configured_rate(alias), "share": SHARE, "quantum": QUANTUM_SECONDS,
-        "tolerance": TOLERANCE_SECONDS,
+        "alias": alias, "configured": senders.configured_rate(alias), "share": SHARE, "tolerance": TOLERANCE_SECONDS,
     }  # fmt: skip
 
 

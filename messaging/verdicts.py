@@ -8,6 +8,8 @@ from messaging.reasons import Reason
 
 LONGEST_ERROR = 500
 LONGEST_PROVIDER_ID = 255
+# Also for a provider that says “slow down” and “at once” together.
+LEAST_WAIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def verdict(outcome: Outcome, retry_count: int, policy: RetryPolicy, jitter: flo
             wait = (
                 policy.wait_seconds(1, jitter)
                 if seconds is None
-                else min(max(seconds, 0.0), policy.cap_seconds) + jitter
+                else min(max(seconds, LEAST_WAIT_SECONDS), policy.cap_seconds) + jitter
             )
             return Verdict(Status.PENDING, Reason.THROTTLED, storable(error)[:LONGEST_ERROR], wait_seconds=wait)
         case StopAll(error):

@@ -98,8 +98,9 @@ async def _ask(provider: Provider, references: Sequence[str]) -> list[Accepted |
 
 
 async def _call(provider: Provider, envelopes: Sequence[Envelope]) -> list[Outcome]:
+    paced = max(0.0, envelopes[-1].not_before - asyncio.get_running_loop().time())
     try:
-        async with asyncio.timeout(provider.capabilities.timeout_seconds):
+        async with asyncio.timeout(paced + provider.capabilities.timeout_seconds):
             outcomes = await provider.submit(envelopes)
     except TimeoutError:
         return [Unknown(f"no answer within {provider.capabilities.timeout_seconds:g} s")] * len(envelopes)

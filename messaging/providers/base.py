@@ -11,7 +11,8 @@ class Envelope:
     """One message as it leaves the house.
 
     `reference` is our name for it, unique for ever; an adapter hands it to the vendor so that receipts name it.
-    `attempt` counts from 0 how often it was already refused for the moment.
+    `attempt` counts from 0 how often it was already refused for the moment. An adapter that `paces` hands it over not
+    before `not_before`, a time of its event loop (and of `time.monotonic()`).
     """
 
     reference: str
@@ -20,6 +21,7 @@ class Envelope:
     text: str
     parts: int = 1
     attempt: int = 0
+    not_before: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +109,16 @@ class Capabilities:
 
     `in_flight` is how many envelopes it keeps on the wire together: the most that one lost worker can leave unknown.
     `timeout_seconds` is how long one `submit` may take at the most; the engine ends it then and holds all of its
-    envelopes for unknown. `looks_up` says that `look_up` can tell afterwards what became of a message.
+    envelopes for unknown. `looks_up` says that `look_up` can tell afterwards what became of a message. `paces` says that
+    it waits with each envelope for its time: a slice of a limited account then spans a quarter of a second instead of
+    being a burst, so that an account whose vendor takes long to answer reaches its rate all the same.
     """
 
     channels: frozenset[str] = frozenset({"sms", "whatsapp"})
     in_flight: int = 50
     timeout_seconds: float = 20.0
     looks_up: bool = False
+    paces: bool = False
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for what would keep the engine from ever making progress."""

@@ -50,7 +50,7 @@ class Http:
         timeout_seconds: float = 20.0,
     ) -> None:
         self.capabilities = Capabilities(
-            in_flight=in_flight, timeout_seconds=timeout_seconds, looks_up=look_up_url is not None
+            in_flight=in_flight, timeout_seconds=timeout_seconds, looks_up=look_up_url is not None, paces=True
         )
         self.url = url
         self.look_up_url = look_up_url
@@ -58,7 +58,7 @@ class Http:
         self._session: aiohttp.ClientSession | None = None
 
     async def submit(self, envelopes: Sequence[Envelope]) -> list[Outcome]:
-        """An outcome for each envelope, posted all at once."""
+        """An outcome for each envelope, posted each at its time and none waiting for another."""
         return list(await asyncio.gather(*map(self._post, envelopes)))
 
     async def look_up(self, references: Sequence[str]) -> list[Outcome | None]:
@@ -69,6 +69,7 @@ class Http:
         body = {
             "reference": envelope.reference, "channel": envelope.channel, "to": envelope.to, "text": envelope.text,
         }  # fmt: skip
+        await asyncio.sleep(envelope.not_before - asyncio.get_running_loop().time())
         try:
             async with self._open().post(self.url, json=body, allow_redirects=False) as answer:
                 said = await _body(answer)

@@ -139,13 +139,29 @@ def test_a_weight_out_of_range_is_refused(marketer: Client, weight: str) -> None
     assert (campaign.name == "New", campaign.weight) == (False, 1)
 
 
-def test_a_campaign_that_has_ended_cannot_be_edited(marketer: Client, outbox: Memory) -> None:
-    campaign = sending_campaign(1)
+def test_of_a_campaign_that_has_ended_only_expiry_and_weight_can_be_edited(marketer: Client, outbox: Memory) -> None:
+    campaign = sending_campaign(1, name="Old")
     deliver_due()
-    before = snapshot(campaign)
+
     response = marketer.post(
-        page(campaign), {"name": "New", "channel": "whatsapp", "base_template": "Other", "weight": "1"}
-    )
+        page(campaign),
+        {
+            "name": "New", "channel": "whatsapp", "base_template": "Other", "weight": "3",
+            "expires_at": "2077-01-31T12:00",
+        },
+    )  # fmt: skip
+
+    assert response.status_code == 302
+    campaign.refresh_from_db()
+    assert (campaign.name, campaign.channel, campaign.weight, campaign.status) == ("Old", "sms", 3, "sent")
+    assert campaign.expires_at is not None
+
+
+def test_a_campaign_that_was_cancelled_cannot_be_edited(marketer: Client) -> None:
+    campaign = sending_campaign(1)
+    campaign.cancel()
+    before = snapshot(campaign)
+    response = marketer.post(page(campaign), {"weight": "3"})
     assert response.status_code in {200, 302}
     assert snapshot(campaign) == before
     assert 'name="_save"' not in marketer.get(page(campaign)).content.decode()

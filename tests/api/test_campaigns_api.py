@@ -212,7 +212,7 @@ def test_only_drafts_and_scheduled_campaigns_can_be_edited(api: APIClient, make:
 
 
 @pytest.mark.parametrize("make", [CampaignFactory.create, scheduled, sending, paused])
-def test_expiry_and_weight_are_changed_at_any_time_before_the_end(api: APIClient, make: Any) -> None:
+def test_expiry_and_weight_are_changed_at_any_time_before_a_cancellation(api: APIClient, make: Any) -> None:
     campaign = make()
 
     body = api.patch(f"{URL}/{campaign.pk}", {"expires_at": "2077-01-31T12:00:00+03:00", "weight": 100}).json()
@@ -220,9 +220,9 @@ def test_expiry_and_weight_are_changed_at_any_time_before_the_end(api: APIClient
     assert api.patch(f"{URL}/{campaign.pk}", {"expires_at": None}).json()["expires_at"] is None
 
 
-def test_what_has_ended_neither_expires_nor_weighs(api: APIClient) -> None:
+def test_what_was_cancelled_neither_expires_nor_weighs(api: APIClient) -> None:
     campaign = sending()
-    assert campaign.complete()
+    campaign.cancel()
 
     for change in ({"weight": 2}, {"expires_at": "2077-01-31T09:00:00Z"}):
         assert error(api.patch(f"{URL}/{campaign.pk}", change), 409)["code"] == "illegal_transition"

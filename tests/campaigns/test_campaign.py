@@ -30,8 +30,8 @@ ALLOWED = {
     Status.SCHEDULED: {"edit", "schedule", "send", "pause", "cancel", "unschedule", "weigh"},
     Status.SENDING: {"pause", "cancel", "weigh"},
     Status.PAUSED: {"resume", "cancel", "weigh"},
-    Status.SENT: {"reopen"},
-    Status.FAILED: {"reopen"},
+    Status.SENT: {"reopen", "weigh"},
+    Status.FAILED: {"reopen", "weigh"},
     Status.CANCELLED: set[str](),
 }
 

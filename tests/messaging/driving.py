@@ -8,7 +8,11 @@ from campaigns.audience import Everybody, listed
 from campaigns.models import Campaign, CampaignProgress
 from messaging import delivery, dispatch, leases, recovery
 from messaging.models import OutboundMessage
+from messaging.throttle import Grant
 from tests import factories
+
+# The leave of an account without a limit, given now.
+FREE = Grant(None, float("inf"), 0.0)
 
 
 def sending_campaign(count: int = 3, **fields: Any) -> Campaign:

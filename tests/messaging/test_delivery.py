@@ -10,7 +10,7 @@ from pytest_django import Settings
 from campaigns.models import Campaign
 from customers import consent
 from customers.models import Customer
-from messaging import delivery, leases, recovery, throttle
+from messaging import alerts, delivery, leases, recovery, throttle
 from messaging.models import Alert, MessageBatch, OutboundMessage
 from messaging.providers.base import (
     Accepted,
@@ -24,7 +24,7 @@ from messaging.providers.base import (
     Unknown,
 )
 from messaging.providers.memory import Memory
-from tests.messaging.driving import deliver_due, expire_leases, make_due, sending_campaign, stats, statuses
+from tests.messaging.driving import FREE, deliver_due, expire_leases, make_due, sending_campaign, stats, statuses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("outbox")]
 
@@ -164,6 +164,7 @@ def test_after_the_retry_limit_the_message_is_failed_and_one_alert_goes_out(
         assert (message.retry_count, message.last_error) == (3, "busy")
     assert len(outbox.outbox) == 6
     assert Alert.objects.filter(campaign=campaign, code="retries_exhausted").count() == 1
+    alerts.tell_waiting()
     assert len(mailoutbox) == 1
 
 
@@ -301,7 +302,7 @@ def test_a_customer_deleted_while_on_the_wire_makes_no_error(outbox: Memory) -> 
     rows = delivery._mark(lease, after=0, limit=10)
     Customer.objects.filter(pk=customer).delete()
 
-    delivery._deliver_slice(lease, rows, begun=10**12)
+    delivery._deliver_slice(lease, rows, FREE, begun=10**12)
 
     assert stats(campaign) == {"sent": 1}
 
@@ -313,7 +314,7 @@ def test_a_campaign_deleted_while_on_the_wire_makes_no_error(outbox: Memory) -> 
     Campaign.objects.filter(pk=campaign.pk).delete()
 
     with pytest.raises(delivery.LeaseLost):
-        delivery._deliver_slice(lease, rows, begun=10**12)
+        delivery._deliver_slice(lease, rows, FREE, begun=10**12)
     assert not OutboundMessage.objects.exists()
 
 
@@ -363,7 +364,7 @@ def test_a_late_answer_settles_what_became_unknown(outbox: Memory) -> None:
     outbox.answer = lambda _envelope: next(answers)
 
     with pytest.raises(delivery.LeaseLost):
-        delivery._deliver_slice(lease, rows, begun=10**12)
+        delivery._deliver_slice(lease, rows, FREE, begun=10**12)
 
     assert statuses(campaign) == ["sent", "unknown", "failed"]
 
@@ -373,7 +374,7 @@ def test_a_worker_that_stood_still_calls_nobody(outbox: Memory) -> None:
     lease = leased()
     rows = delivery._mark(lease, after=0, limit=10)
 
-    delivery._deliver_slice(lease, rows, begun=-(10**6))
+    delivery._deliver_slice(lease, rows, FREE, begun=-(10**6))
 
     assert outbox.outbox == []
     assert statuses(campaign) == ["pending", "pending"]

@@ -11,10 +11,10 @@ from campaigns.models import Campaign
 from messaging import delivery, dispatch, leases, recovery, second_chances
 from messaging.audit import audit
 from messaging.models import MessageBatch, OutboundMessage
-from messaging.providers.base import GiveUp, TryLater
+from messaging.providers.base import Accepted, GiveUp, TryLater
 from messaging.providers.memory import Memory
 from tests import factories
-from tests.messaging.driving import deliver_due, make_due, send_to_everybody, sending_campaign, stats, statuses
+from tests.messaging.driving import FREE, deliver_due, make_due, send_to_everybody, sending_campaign, stats, statuses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("outbox")]
 
@@ -39,7 +39,7 @@ def test_what_was_never_tried_is_skipped_and_what_was_tried_is_failed(outbox: Me
     lease = leases.take()
     assert lease is not None
     rows = delivery._mark(lease, after=0, limit=1)
-    delivery._deliver_slice(lease, rows, begun=10**12)
+    delivery._deliver_slice(lease, rows, FREE, begun=10**12)
     leases.release(lease)
     let_expire(campaign)
 
@@ -214,20 +214,24 @@ def test_an_expired_draft_is_not_sent() -> None:
     assert (campaign.status, campaign.audience) == ("draft", None)
 
 
-def test_what_is_retried_too_late_expires_again_and_is_not_sent(outbox: Memory) -> None:
+def test_what_has_expired_is_retried_only_with_a_later_expiry(outbox: Memory) -> None:
     outbox.answer = lambda _envelope: GiveUp("no such number")
     campaign = sending_campaign(2)
     deliver_due()
     outbox.clear()
     let_expire(campaign)
 
-    assert second_chances.retry(campaign, by=None).messages_queued == 2
-    recovery.sweep()
+    with pytest.raises(InvalidAudience) as refused:
+        second_chances.retry(campaign, by=None)
 
+    assert (refused.value.code, refused.value.field) == ("expired", "expires_at")
     campaign.refresh_from_db()
     assert campaign.status == "failed"
-    assert outbox.outbox == []
-    assert set(OutboundMessage.objects.values_list("reason", flat=True)) == {"expired"}
+    campaign.revise(expires_at=timezone.now() + timedelta(hours=1))
+    assert second_chances.retry(campaign, by=None).messages_queued == 2
+    outbox.answer = lambda _envelope: Accepted()
+    deliver_due()
+    assert len(outbox.outbox) == 2
 
 
 def test_everybody_sent_in_time_has_nothing_that_expires(outbox: Memory) -> None:

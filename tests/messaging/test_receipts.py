@@ -18,7 +18,7 @@ from messaging.audit import audit
 from messaging.models import OutboundMessage
 from messaging.providers.base import GiveUp, Outcome, Receipt, TryLater, Unknown
 from messaging.providers.memory import Memory
-from tests.messaging.driving import deliver_due, make_due, sending_campaign, stats
+from tests.messaging.driving import FREE, deliver_due, make_due, sending_campaign, stats
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("outbox")]
 
@@ -239,7 +239,7 @@ def test_the_workers_answer_after_the_receipt_changes_nothing(outbox: Memory) ->
     apply(say(message, "delivered"))
 
     outbox.answer = lambda _envelope: Unknown("no answer")
-    delivery._deliver_slice(lease, rows, begun=10**12)
+    delivery._deliver_slice(lease, rows, FREE, begun=10**12)
 
     assert fresh(message).status == "delivered"
 

@@ -12,12 +12,12 @@ from django.utils import timezone
 from campaigns.audience import Everybody, listed
 from campaigns.models import Campaign
 from config.celery import app
-from messaging import bells, delivery, dispatch, leases, recovery, tasks
+from messaging import alerts, bells, delivery, dispatch, leases, recovery, tasks
 from messaging.models import Launch, MessageBatch
 from messaging.providers.base import TryLater
 from messaging.providers.memory import Memory
 from tests import factories
-from tests.messaging.driving import deliver_due, expire_leases, make_due, sending_campaign, stats, statuses
+from tests.messaging.driving import FREE, deliver_due, expire_leases, make_due, sending_campaign, stats, statuses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("outbox")]
 
@@ -149,7 +149,7 @@ def test_what_is_on_the_wire_when_a_campaign_is_cancelled_still_gets_its_outcome
     campaign.cancel()
     recovery.sweep()
 
-    delivery._deliver_slice(lease, rows, begun=10**12)
+    delivery._deliver_slice(lease, rows, FREE, begun=10**12)
     leases.release(lease)
     recovery.sweep()
 
@@ -258,7 +258,7 @@ def test_a_campaign_whose_provider_is_no_longer_configured_pauses_and_says_so(ou
 
     campaign.refresh_from_db()
     assert (campaign.status, campaign.reason) == ("paused", "provider_stopped")
-    assert recovery.sweep().told == 1
+    assert alerts.tell_waiting() == 1
     assert stats(campaign) == {"pending": 1}
 
 

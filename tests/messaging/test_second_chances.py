@@ -20,7 +20,7 @@ from messaging.models import MessageBatch, OutboundMessage
 from messaging.providers.base import Accepted, GiveUp, Outcome, TryLater, Unknown
 from messaging.providers.memory import Memory
 from messaging.reasons import Reason
-from tests.messaging.driving import deliver_due, expire_leases, make_due, sending_campaign, stats, statuses
+from tests.messaging.driving import FREE, deliver_due, expire_leases, make_due, sending_campaign, stats, statuses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("outbox")]
 
@@ -252,7 +252,7 @@ def test_a_worker_that_still_held_a_batch_from_before_the_end_has_lost_it(outbox
     old = leases.take()
     assert old is not None
     rows = delivery._mark(old, after=0, limit=3)
-    delivery._deliver_slice(old, rows, begun=10**12)
+    delivery._deliver_slice(old, rows, FREE, begun=10**12)
     recovery.complete_campaigns()
     campaign.refresh_from_db()
     outbox.clear()
@@ -280,7 +280,7 @@ def test_an_answer_to_the_first_try_that_comes_after_the_resend_is_not_taken_for
 
     outbox.answer = lambda _envelope: REJECTED
     with pytest.raises(delivery.LeaseLost):
-        delivery._deliver_slice(old, rows, begun=10**12)
+        delivery._deliver_slice(old, rows, FREE, begun=10**12)
 
     assert statuses(campaign) == ["pending"]
 

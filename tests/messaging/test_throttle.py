@@ -2,17 +2,20 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from django.db import OperationalError, connections
 from pytest_django import Settings
 
-from messaging import delivery, dispatch, leases, providers, senders, throttle
+from messaging import bells, delivery, dispatch, leases, providers, senders, throttle
 from messaging.models import OutboundMessage, Sender, SenderState
 from messaging.providers.base import Accepted, Envelope, Outcome, SlowDown
 from messaging.providers.memory import Memory
+from messaging.seats import Seats
 from messaging.throttle import Grant, acquire, acquire_urgently, give_back
 from tests import factories
 from tests.messaging.driving import deliver_due, sending_campaign
@@ -37,6 +40,13 @@ def grant(most: int = 500, seconds: float = 1.0) -> Grant:
     return given
 
 
+def until(happens: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 10
+    while not happens():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+
+
 def ahead() -> float:
     """How many seconds the account is busy with what was let out."""
     return throttle._wait_seconds("memory")
@@ -55,6 +65,26 @@ def test_an_account_without_a_rate_has_no_limit() -> None:
 def test_a_grant_is_no_more_than_the_rate_gives_in_a_blink_and_at_least_one_part(rate: float, parts: int) -> None:
     limit(rate)
     assert grant().parts == parts
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("rate", "parts"), [(0.5, 1), (50, 12), (500, 100)])
+def test_who_hands_over_evenly_gets_a_quarter_of_a_second_at_once(rate: float, parts: int) -> None:
+    limit(rate)
+    given = acquire("memory", 100, seconds=1, stopping=NEVER, paced=True)
+    assert given is not None
+    assert given.parts == parts
+    assert given.spacing * rate * throttle.SHARE == pytest.approx(1)
+
+
+@pytest.mark.django_db
+def test_messages_are_spaced_by_their_parts(outbox: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "capabilities", replace(outbox.capabilities, paces=True))
+    limit(100)
+    sending_campaign(4, base_template="x" * 161)
+    deliver_due()
+    begins = [envelope.not_before for envelope in outbox.outbox]
+    assert [late - early for early, late in pairwise(begins)] == pytest.approx([2 / (100 * throttle.SHARE)] * 3)
 
 
 @pytest.mark.django_db
@@ -176,6 +206,46 @@ def test_however_many_ask_together_they_get_the_rate(threads: int, monkeypatch: 
     took = time.monotonic() - began
     assert sum(given) <= 200 * (took + throttle.QUANTUM_SECONDS + throttle.TOLERANCE_SECONDS)
     assert sum(given) >= 100  # however slow the machine
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_thread_waits_for_a_slow_account_and_leaves_the_others_to_everybody_else(outbox: Memory) -> None:
+    limit(1)
+    grant()
+    sending_campaign(3)
+
+    def wait_for_one() -> None:
+        try:
+            grant(seconds=20)
+        finally:
+            connections.close_all()
+
+    waiting = threading.Thread(target=wait_for_one)
+    waiting.start()
+    until(lambda: list(throttle.awaited()) == ["memory"])
+
+    begun = time.monotonic()
+    assert acquire("memory", 1, seconds=20, stopping=NEVER) is None
+    with Seats(8).lease() as lease:
+        assert lease is None
+    assert time.monotonic() - begun < 0.5
+
+    waiting.join()
+    assert list(throttle.awaited()) == []
+    with Seats(8).lease() as lease:
+        assert lease is not None
+
+
+@pytest.mark.django_db
+def test_who_waited_long_and_alone_rings_for_a_successor(outbox: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    rung: list[int] = []
+    monkeypatch.setattr(bells, "ring_delivery", lambda *_, **__: rung.append(len(outbox.outbox)))
+    limit(2)
+    grant()
+    sending_campaign(1)
+    rung.clear()
+    deliver_due()
+    assert rung == [0]
 
 
 @pytest.mark.django_db(transaction=True)

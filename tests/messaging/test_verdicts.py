@@ -39,6 +39,7 @@ def test_a_throttled_message_is_not_failed_however_often() -> None:
 
 def test_a_provider_that_wants_us_to_wait_for_ever_is_not_believed() -> None:
     assert verdict(SlowDown("429", 10**9), 0, POLICY, 0).wait_seconds == POLICY.cap_seconds
+    assert verdict(SlowDown("429", 0), 0, POLICY, 0).wait_seconds == 1
 
 
 def test_an_unknown_outcome_is_never_tried_again() -> None:

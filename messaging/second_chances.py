@@ -79,7 +79,7 @@ def _again(
         if not count:
             sentence, field = _NOBODY[status]
             raise InvalidAudience("nobody", str(sentence), field)
-        batches, left = _write_batches(campaign), campaign.progress.unknown
+        batches, left = _write_batches(campaign, dispatch.batch_size(count)), campaign.progress.unknown
         bells.on_commit(lambda: bells.ring_delivery(batches))
     log.info("campaign_reopened", campaign=campaign.pk, was=status.value, queued=count, by=by and by.pk)
     return Again(campaign, count, left)
@@ -107,8 +107,8 @@ def _make_pending(campaign: Campaign, status: Status, reasons: list[str] | None)
         return int(cursor.rowcount)
 
 
-def _write_batches(campaign: Campaign) -> int:
-    """Batches over all that is pending in the campaign, by pages of its ids, so that they cannot overlap."""
+def _write_batches(campaign: Campaign, size: int) -> int:
+    """Batches of this size over all that is pending in the campaign, by pages of its ids, so that they cannot overlap."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO message_batches (campaign_id, provider, first_id, last_id)"
@@ -116,6 +116,6 @@ def _write_batches(campaign: Campaign) -> int:
             " SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(batch)s AS page"
             " FROM outbound_messages WHERE campaign_id = %(campaign)s AND status = 'pending') AS paged"
             " GROUP BY page ORDER BY page",
-            {"campaign": campaign.pk, "provider": dispatch.route(campaign.channel), "batch": dispatch.BATCH},
+            {"campaign": campaign.pk, "provider": dispatch.route(campaign.channel), "batch": size},
         )
         return int(cursor.rowcount)

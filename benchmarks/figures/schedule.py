@@ -19,7 +19,7 @@ from customers.models import Channel, Customer
 from messaging import bells, dispatch
 
 COUNT = 40
-FIRST_SECONDS, LAST_SECONDS = 3.0, 9.0
+FIRST_SECONDS, LAST_SECONDS = 2.0, 6.0
 FIGURES = [
     Figure(
         "late_start", "the latest of 40 scheduled messages, written down as sent", "a second", "s", at_most=1.0, digits=3

@@ -473,3 +473,12 @@ def test_a_send_that_is_rolled_back_leaves_the_draft_and_rings_nobody() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM outbound_messages")
         assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("messages", "size"), [(1, 250), (250, 250), (1_250, 250), (3_500, 700), (10_000, 2_000), (100_000, 2_000)]
+)
+def test_a_small_campaign_is_shared_among_some_threads_and_a_large_one_has_large_batches(
+    messages: int, size: int
+) -> None:
+    assert dispatch.batch_size(messages) == size

@@ -15,8 +15,8 @@ class Seats:
     """The threads of this process that may deliver at once.
 
     Two threads are left for sweeps, starts and a launch, and no account gets more than half of them: a provider that
-    hangs for its whole time-out holds up neither the sweep nor the campaigns of another; one whose limit lets nothing out
-    for long gets one thread that waits for it. A worker should have four
+    hangs for its whole time-out holds up neither the sweep nor the campaigns of another; one whose limit lets nothing
+    out for long gets one thread that waits for it. A worker should have four
     threads at least; with two, one delivers and the other does everything else.
     """
 

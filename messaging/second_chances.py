@@ -108,7 +108,7 @@ def _make_pending(campaign: Campaign, status: Status, reasons: list[str] | None)
 
 
 def _write_batches(campaign: Campaign, size: int) -> int:
-    """Batches of this size over all that is pending in the campaign, by pages of its ids, so that they cannot overlap."""
+    """Batches of this size over all that is pending in the campaign, by pages of its ids: they cannot overlap."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO message_batches (campaign_id, provider, first_id, last_id)"

@@ -44,8 +44,8 @@ TURN_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The leave to hand over `parts` parts now (None: without limit), one each `spacing` seconds where the adapter paces;
-    `quota` is a fair turn's worth of parts. `awaited` says that the thread waited long for it, and alone.
+    """The leave to hand over `parts` parts now (None: without limit), one each `spacing` seconds where the adapter
+    paces; `quota` is a fair turn's worth of parts. `awaited` says that the thread waited long for it, and alone.
     """
 
     parts: int | None
@@ -73,8 +73,8 @@ def acquire(alias: str, most: int, *, seconds: float, stopping: threading.Event,
     """Leave to hand over at most `most` parts, after waiting for it up to `seconds`; None when it did not come.
 
     With `paced` the caller hands them over evenly, each `spacing` seconds after the one before. What is not used is to
-    be given back. Opens no transaction of its own; call it outside any. Waiting ends at once when `stopping` is set, and
-    does not begin while another thread of this process waits long for the same account (`awaited`).
+    be given back. Opens no transaction of its own; call it outside any. Waiting ends at once when `stopping` is set,
+    and does not begin while another thread of this process waits long for the same account (`awaited`).
     """
     if time.monotonic() < _unlimited_until.get(alias, 0.0):
         return Grant(None, float("inf"), time.monotonic())

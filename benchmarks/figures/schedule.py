@@ -22,7 +22,8 @@ COUNT = 40
 FIRST_SECONDS, LAST_SECONDS = 2.0, 6.0
 FIGURES = [
     Figure(
-        "late_start", "the latest of 40 scheduled messages, written down as sent", "a second", "s", at_most=1.0, digits=3
+        "late_start", "the latest of 40 scheduled messages, written down as sent", "a second", "s",
+        at_most=1.0, digits=3,
     ),
     Figure(
         "late_without_bell", "the same when every bell was lost", "a second more than the sweep's period", "s",

@@ -1,7 +1,7 @@
 """Whether a large campaign leaves the next one as fast; only when it is asked for, since it takes minutes.
 
-`STORAGE="outbound_messages: fillfactor = 70" BENCH_ROWS=1000000 make bench ARGS=size` tries other settings of a table: how
-those of the migration were chosen.
+`STORAGE="outbound_messages: fillfactor = 70" BENCH_ROWS=1000000 make bench ARGS=size` tries other settings of a table:
+how those of the migration were chosen.
 """
 
 import os

@@ -5,10 +5,10 @@ from typing import ClassVar
 from django.db import migrations
 from django.db.migrations.operations.base import Operation
 
-# A delivered message leaves two dead rows and their index entries. By default autovacuum waits for a fifth of the table:
-# ten million of them in a ledger of fifty million. With a fiftieth it comes after every campaign of a million at the
-# latest; no speed was seen to go with it. A fillfactor below 100 gives the ledger nothing, since its status is indexed
-# and so no update of it is HOT.
+# A delivered message leaves two dead rows and their index entries. By default autovacuum waits for a fifth of the
+# table: ten million of them in a ledger of fifty million. With a fiftieth it comes after every campaign of a million at
+# the latest; no speed was seen to go with it. A fillfactor below 100 gives the ledger nothing, since its status is
+# indexed and so no update of it is HOT.
 # The few batches are updated with every slice, and with room on their page all those updates are HOT.
 FORWARD = """
 ALTER TABLE outbound_messages SET (

@@ -1,9 +1,20 @@
 """The port: all that an adapter needs to know of Clarion, and all that Clarion knows of a vendor."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from urllib.parse import parse_qsl, urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text that the vendor approved before (WhatsApp): its name and language there, and what fills its blanks."""
+
+    name: str
+    language: str
+    variables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +23,9 @@ class Envelope:
 
     `reference` is our name for it, unique for ever; an adapter hands it to the vendor so that receipts name it.
     `attempt` counts from 0 how often it was already refused for the moment. An adapter that `paces` hands it over not
-    before `not_before`, a time of its event loop (and of `time.monotonic()`).
+    before `not_before`, a time of its event loop (and of `time.monotonic()`). `template`, where there is one, is what a
+    vendor of approved templates is to send; `text` is then how it reads. `receipt_url` is our door for this account's
+    receipts, for vendors that are told it with each message; empty when nobody can reach us.
     """
 
     reference: str
@@ -22,6 +35,8 @@ class Envelope:
     parts: int = 1
     attempt: int = 0
     not_before: float = 0.0
+    template: Template | None = None
+    receipt_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +99,7 @@ class Receipt:
     """What the vendor says later of a message that it took; raises `ValueError` when it makes no sense.
 
     It names the message by our `reference`, or by the vendor's own id. `at` carries its offset; `error` is for people,
-    without the phone.
+    without the phone. `opted_out` says that the vendor did not deliver because the person does not want it.
     """
 
     status: Literal["sent", "delivered", "read", "failed"]
@@ -92,6 +107,7 @@ class Receipt:
     reference: str = ""
     provider_message_id: str = ""
     error: str = ""
+    opted_out: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a status that is none, a time without offset, and a receipt of nothing."""
@@ -104,14 +120,86 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """What a person wrote to one of our numbers; raises `ValueError` when it makes no sense.
+
+    `phone` is the person's, in E.164; `to` is ours, as the vendor writes it. `provider_message_id` is the vendor's name
+    for this reply, by which a repeated one is known. `wish` is what the vendor itself made of it, where it does.
+    """
+
+    channel: Literal["sms", "whatsapp"]
+    phone: str
+    text: str
+    at: datetime
+    provider_message_id: str = ""
+    to: str = ""
+    wish: Literal["", "opt_out", "opt_in", "help"] = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a reply of nobody, and a time without offset."""
+        if not (self.phone.startswith("+") and self.phone[1:].isascii() and self.phone[1:].isdecimal()):
+            raise ValueError("a reply's phone must be in E.164")
+        if self.at.utcoffset() is None:
+            raise ValueError("a reply's time needs its offset")
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A vendor's request to our door, as it came: the URL that it called, header names in lower case, the raw body."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The parameters of the URL, the last of each name; what is not UTF-8 is replaced."""
+        return dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True, errors="replace"))
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The fields of a urlencoded body, the last of each name; raises `Malformed`."""
+        try:
+            return dict(parse_qsl(self.body.decode(), keep_blank_values=True, errors="strict", max_num_fields=1_000))
+        except ValueError:
+            raise Malformed("the body is no urlencoded form in UTF-8") from None
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON; raises `Malformed`."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            raise Malformed("the body is no JSON") from None
+
+
+class Forged(Exception):
+    """The request does not prove that the vendor sent it; `str()` says what is missing or wrong, without secrets."""
+
+
+class Malformed(Exception):
+    """The request cannot be understood; `str()` says what is wrong with it, without repeating any of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the vendor wants to hear when its request was taken."""
+
+    body: str = ""
+    content_type: str = "text/plain"
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What the engine must know of an adapter before it calls.
 
     `in_flight` is how many envelopes it keeps on the wire together: the most that one lost worker can leave unknown.
     `timeout_seconds` is how long one `submit` may take at the most; the engine ends it then and holds all of its
-    envelopes for unknown. `looks_up` says that `look_up` can tell afterwards what became of a message. `paces` says that
-    it waits with each envelope for its time: a slice of a limited account then spans a quarter of a second instead of
-    being a burst, so that an account whose vendor takes long to answer reaches its rate all the same.
+    envelopes for unknown. `looks_up` says that `look_up` can tell afterwards what became of a message. `paces` says
+    that it waits with each envelope for its time: a slice of a limited account then spans a quarter of a second instead
+    of being a burst, so that an account whose vendor takes long to answer reaches its rate all the same.
     """
 
     channels: frozenset[str] = frozenset({"sms", "whatsapp"})
@@ -146,4 +234,24 @@ class LooksUp(Protocol):
         """What became of each reference, in their order: `Accepted`; `GiveUp` when the vendor never got it or refused
         it; None when that cannot be told now, and then it is asked again later. Repeatable; never raises.
         """
+        ...
+
+
+@runtime_checkable
+class Hears(Protocol):
+    """What an adapter adds whose vendor sends receipts or replies to our door. All of it is pure and repeatable."""
+
+    def verify(self, hook: Hook) -> None:
+        """Raise `Forged` unless the vendor sent it. A vendor that signs nothing is known by the door's secret path."""
+        ...
+
+    def read(self, hook: Hook) -> Sequence[Receipt | Reply]:
+        """What it says, in its order; a status that is not known says nothing, and the door keeps it as it came.
+
+        Raises `Malformed` for what the vendor cannot have meant, and then nothing of it counts.
+        """
+        ...
+
+    def answer(self, hook: Hook) -> Answer:
+        """What the vendor wants to hear."""
         ...

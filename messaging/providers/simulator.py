@@ -37,6 +37,7 @@ from messaging.providers.base import (
     TryLater,
     Unknown,
 )
+from messaging.providers.pacing import paced
 
 THROTTLE_SECONDS = 3.0
 SLOW_SECONDS = 5.0
@@ -85,7 +86,9 @@ class Simulator:
             raise ValueError("The simulator's rates must lie between 0 and 1 and add up to no more than 1.")
         if look_up and not log:
             raise ValueError("The simulator looks up in its log: with look_up it needs one.")
-        self.capabilities = Capabilities(in_flight=in_flight, timeout_seconds=timeout_seconds, looks_up=look_up)
+        self.capabilities = Capabilities(
+            in_flight=in_flight, timeout_seconds=timeout_seconds, looks_up=look_up, paces=True
+        )
         self.latency_seconds = latency_seconds
         self.rates = rates
         self.seed = seed
@@ -96,10 +99,13 @@ class Simulator:
         self._read_to = 0
 
     async def submit(self, envelopes: Sequence[Envelope]) -> list[Outcome]:
-        """An outcome for each envelope, all at once after the latency; slow numbers only hold up their slice.
+        """An outcome for each envelope, after the latency; slow numbers hold up only what is handed over with them.
 
         While the file `down` exists nothing is accepted: connections are refused.
         """
+        return await paced(envelopes, self._take)
+
+    async def _take(self, envelopes: Sequence[Envelope]) -> list[Outcome]:
         if self.down and self.down.exists():
             return [TryLater("connection refused") for _ in envelopes]
         if any(envelope.to.endswith("9997") for envelope in envelopes):

@@ -23,6 +23,7 @@ from messaging import dispatch, second_chances
 from messaging.audit import audit
 from messaging.models import OutboundMessage, Status
 from messaging.reasons import OF_FAILED, Reason
+from messaging.why import shares
 
 
 class MessageSerializer(StrictModelSerializer[OutboundMessage]):
@@ -167,6 +168,15 @@ class AuditAnswer(serializers.Serializer[Any]):
     stuck = Stuck(many=True)
 
 
+class ReasonsAnswer(serializers.Serializer[Any]):
+    """How many of the campaign's messages have this status for this reason."""
+
+    status = serializers.ChoiceField(choices=Status.choices)
+    reason = serializers.ChoiceField(choices=Reason.choices)
+    why = serializers.CharField()
+    count = serializers.IntegerField()
+
+
 class LaunchViewSet(StrictView, viewsets.GenericViewSet[Campaign]):
     """What a campaign's messages add to it; served under the campaigns' URL."""
 
@@ -181,6 +191,7 @@ class LaunchViewSet(StrictView, viewsets.GenericViewSet[Campaign]):
         "retry": ("campaigns.send_campaign",),
         "settle": ("campaigns.send_campaign",),
         "audit": ("campaigns.view_campaign", "messaging.view_outboundmessage"),
+        "reasons": ("campaigns.view_campaign", "messaging.view_outboundmessage"),
     }
 
     @extend_schema(request=SendRequest, responses={202: SendAnswer})
@@ -244,6 +255,13 @@ class LaunchViewSet(StrictView, viewsets.GenericViewSet[Campaign]):
         """The counts against the rows, and what is stuck and why."""
         del request, kwargs
         return Response(audit(self.get_object()))
+
+    @extend_schema(responses=ReasonsAnswer(many=True))
+    @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
+    def reasons(self, request: Request, **kwargs: Any) -> Response:
+        """Why messages wait, failed, were skipped or cancelled, or are unknown: how many for each, most first."""
+        del request, kwargs
+        return Response(ReasonsAnswer(shares(self.get_object().pk), many=True).data)
 
 
 def _numbers(again: second_chances.Again) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from messaging.campaign_dialogs import CHOSEN, AudienceForm, Schedule, Send, Tes
 from messaging.models import OutboundMessage
 from messaging.reasons import Reason
 from messaging.second_chance_dialogs import Retry, Settle
+from messaging.why import shares
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +48,7 @@ class SendingCampaignAdmin(CampaignAdmin):
         "preview", "test_send", "unschedule", "schedule", "pause", "cancel", "resume", "send", "settle", "retry",
     ]  # fmt: skip
 
-    facts = (*CampaignAdmin.facts, "messages_link")
+    facts = (*CampaignAdmin.facts, "messages_link", "reasons_table")
 
     @admin.display(description=_("messages"))
     def messages_link(self, campaign: Campaign) -> str:
@@ -84,7 +85,26 @@ class SendingCampaignAdmin(CampaignAdmin):
             self.admin_site.admin_view(self.failures),
             name="campaigns_campaign_failures",
         )
-        return [failures, *super().get_urls()]
+        reasons = path(
+            "<path:object_id>/reasons/",
+            self.admin_site.admin_view(self.reasons),
+            name="campaigns_campaign_reasons",
+        )
+        return [failures, reasons, *super().get_urls()]
+
+    @admin.display(description=_("reasons"))
+    def reasons_table(self, campaign: Campaign) -> str:
+        """Filled in after the page has come: to count them may take a moment."""
+        url = reverse("admin:campaigns_campaign_reasons", args=[campaign.pk])
+        return format_html('<div hx-get="{}" hx-trigger="load" hx-swap="outerHTML">…</div>', url)
+
+    def reasons(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """How many messages have which reason, each with a link to them."""
+        campaign = self.campaign_or_404(request, object_id)
+        if not request.user.has_perm("messaging.view_outboundmessage"):
+            raise PermissionDenied
+        context = {"campaign": campaign, "shares": shares(campaign.pk)}
+        return render(request, "admin/campaigns/campaign/reasons.html", context)
 
     def failures(self, request: HttpRequest, object_id: str) -> StreamingHttpResponse:
         """Everybody who was not reached, and why, as a file; written while it is read, so that it takes no memory."""

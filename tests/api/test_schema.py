@@ -35,6 +35,7 @@ CALLS = {
     ("/api/v1/campaigns/{id}/retry", "post"): {"400", "401", "403", "404", "409", "413", "415"},
     ("/api/v1/campaigns/{id}/settle", "post"): {"400", "401", "403", "404", "409", "413", "415"},
     ("/api/v1/campaigns/{id}/audit", "get"): {"401", "403", "404"},
+    ("/api/v1/campaigns/{id}/reasons", "get"): {"401", "403", "404"},
     ("/api/v1/campaigns/{campaign}/messages", "get"): {"400", "401", "403", "404"},
     ("/api/v1/messages", "get"): {"400", "401", "403"},
     ("/api/v1/messages/{id}", "get"): {"401", "403", "404"},

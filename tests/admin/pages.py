@@ -30,7 +30,7 @@ def dialog(campaign: Campaign, name: str) -> str:
 def buttons(client: Client, campaign: Campaign) -> set[str]:
     """The verbs that the campaign's page offers."""
     body = client.get(page(campaign)).content.decode()
-    found = re.findall(rf'"/admin/campaigns/campaign/{campaign.pk}/(\w+)/"', body)
+    found = re.findall(rf'href="/admin/campaigns/campaign/{campaign.pk}/(\w+)/"', body)
     return set(found) - {"history", "delete", "change"}
 
 

@@ -63,6 +63,7 @@ def test_after_a_provider_was_away_for_longer_all_is_failed_and_somebody_is_told
         Reason.RETRIES_EXHAUSTED
     }
     assert list(Alert.objects.values_list("campaign", "code")) == [(campaign.pk, Code.RETRIES_EXHAUSTED)]
+    stack.until(lambda: Alert.objects.filter(told=True).exists(), "somebody is told")
     worker.terminate()
     assert [line for line in stack.errors() if '"event": "alert"' not in line] == []
     assert len(stack.errors()) == 1

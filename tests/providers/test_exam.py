@@ -1,0 +1,78 @@
+"""Every adapter that is shipped stands the same exam, and none can be shipped without it."""
+
+import pkgutil
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+
+import pytest
+from _pytest.mark import ParameterSet
+
+from messaging import providers
+from messaging.providers.base import Hears
+from tests.providers import answers, door_questions, questions
+from tests.providers.exam import Exam
+from tests.providers.server import Server
+
+# What is no vendor's: the port, the client that they share, and the fakes, which are tested for themselves.
+NO_VENDORS = {"base", "web", "reading", "http_door", "console", "memory", "simulator"}
+ADAPTERS = sorted({module.name for module in pkgutil.iter_modules(providers.__path__)} - NO_VENDORS)
+
+
+def exams() -> dict[str, Exam]:
+    """Those that were written, by the adapter's module; further ones of a module, `EXAMS`, with their own names."""
+    found: dict[str, Exam] = {}
+    for name in ADAPTERS:
+        if find_spec(f"tests.providers.answers.{name}"):
+            module = import_module(f"tests.providers.answers.{name}")
+            found[name] = module.EXAM
+            found |= {f"{name}_{other}": exam for other, exam in getattr(module, "EXAMS", {}).items()}
+    return found
+
+
+EXAMS = exams()
+
+
+def asked() -> Iterator[ParameterSet]:
+    for name, exam in EXAMS.items():
+        for title, question in questions.questions(exam):
+            yield pytest.param(exam, question, id=f"{name}-{title.replace(' ', '_')}")
+
+
+def asked_at_the_door() -> Iterator[ParameterSet]:
+    for name, exam in EXAMS.items():
+        for title, question in door_questions.questions(exam.door) if exam.door else ():
+            yield pytest.param(exam, question, id=f"{name}-{title.replace(' ', '_')}")
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_every_adapter_sits_the_exam(name: str) -> None:
+    assert name in EXAMS, f"the adapter {name} is shipped without its exam: write tests/providers/answers/{name}.py"
+
+
+def test_every_exam_is_of_an_adapter_that_is_shipped() -> None:
+    assert {module.name for module in pkgutil.iter_modules(answers.__path__)} <= set(ADAPTERS)
+
+
+@pytest.mark.parametrize(("exam", "question"), list(asked()))
+def test_an_adapter_stands(exam: Exam, question: questions.Question, server: Server) -> None:
+    question(exam, server)
+
+
+@pytest.mark.parametrize(("exam", "question"), list(asked_at_the_door()))
+def test_a_door_stands(exam: Exam, question: door_questions.Question) -> None:
+    assert exam.door
+    question(exam.make("http://127.0.0.1:9"), exam.door)
+
+
+@pytest.mark.parametrize("name", sorted(EXAMS))
+def test_an_adapter_that_hears_has_a_door_in_its_exam(name: str) -> None:
+    heard = isinstance(EXAMS[name].make("http://127.0.0.1:9"), Hears)
+    assert heard == (EXAMS[name].door is not None)

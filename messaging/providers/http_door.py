@@ -1,7 +1,7 @@
 """How the generic adapter reads a vendor's receipts and replies: by settings that say where each word stands."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar, cast
 
 from messaging.providers.base import Answer, Hook, Malformed, Receipt, Reply
@@ -112,7 +112,7 @@ class HttpDoor:
     receipts: Receipts | None = None
     replies: Replies | None = None
     signature: Signature | None = None
-    answers: str = field(default="")
+    answers: str = ""
 
     def verify(self, hook: Hook) -> None:
         """Raise `Forged` unless it is signed, where the vendor signs."""

@@ -66,7 +66,8 @@ def apply(alias: str, receipts: Sequence[Receipt]) -> Applied:
 
 def combine(receipts: Iterable[Receipt]) -> Said:
     """What these receipts of one message say together, whatever their order. Pure."""
-    by_rank = sorted(receipts, key=lambda receipt: (RANKS[receipt.status], receipt.at))
+    # The parts of a message may fail in the same second, each with an error of its own.
+    by_rank = sorted(receipts, key=lambda each: (RANKS[each.status], each.at, each.error, each.provider_message_id))
     failed = [receipt for receipt in by_rank if receipt.status == "failed"]
     arrived = [receipt.at for receipt in by_rank if receipt.status in ("delivered", "read")]
     reached = [receipt.at for receipt in by_rank if receipt.status != "failed"]

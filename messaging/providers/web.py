@@ -6,7 +6,9 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 
@@ -20,9 +22,9 @@ LARGEST_ANSWER = 4 * 1024 * 1024
 THROTTLED = 429
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Heard:
-    """A vendor's whole answer; header names in lower case."""
+    """A vendor's whole answer; header names are found in lower case."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -30,7 +32,7 @@ class Heard:
     # Whether the answer came whole: the status of one that broke off stands, its body does not.
     is_whole: bool = True
 
-    @property
+    @cached_property
     def json(self) -> dict[str, Any]:
         """Its JSON object; empty when it is none."""
         try:
@@ -71,7 +73,8 @@ class Web:
         """The answer to a request that leaves at `not_before`; `request` is what aiohttp takes (`json`, `data`,
         `params`, `headers`). Never raises for what happens outside.
 
-        A connection that was refused is `TryLater`; a time-out or a break after the request began is `Unknown`.
+        A connection that was refused, or did not come about in time, is `TryLater`; a time-out or a break after the
+        request began is `Unknown`.
         Redirects are not followed: who answers one may have taken the message. An answer that is not `is_ours` is a
         late one to an earlier request on the same connection: it says nothing about ours, and nothing more is read from
         there.
@@ -84,25 +87,54 @@ class Web:
                     return heard
                 answer.close()
                 return Unknown("the answer names another message") if heard.is_whole else heard
-        except aiohttp.ClientConnectorError as fault:
-            return TryLater(f"not connected: {type(fault.os_error).__name__}")
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as fault:
+            # A wrong certificate has no `os_error`: what it came from tells all of them apart.
+            return TryLater(f"not connected: {type(fault.__cause__ or fault).__name__}")
         except (aiohttp.ClientError, TimeoutError) as fault:
             return Unknown(f"no answer: {type(fault).__name__}")
+
+    async def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     def _open(self) -> aiohttp.ClientSession:
         """The session of the process's one loop; made at the first call, because it belongs to a running loop."""
         if self._session is None:
+            total = self.timeout_seconds * 0.95
             self._session = aiohttp.ClientSession(
                 # How many are on the wire is the engine's to say.
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
-                timeout=aiohttp.ClientTimeout(total=self.timeout_seconds * 0.95),
+                # What is not connected by half of the time can still be told for certainly not accepted.
+                timeout=aiohttp.ClientTimeout(total=total, sock_connect=total / 2),
                 headers=self.headers,
             )
+            # aiohttp repeats a GET or PUT by itself when a connection that it used before breaks: a vendor that sends
+            # by GET would send twice. It has no public switch.
+            self._session._retry_connection = False  # noqa: SLF001
         return self._session
 
 
+def check_url(option: str, value: str) -> str:
+    """The address that an option gives; raises `ValueError` unless it can be called."""
+    try:
+        parts = urlsplit(value)
+        is_good = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except (ValueError, AttributeError):
+        is_good = False
+    if not is_good or any(sign.isspace() for sign in value):
+        raise ValueError(f"{option} must be an address such as https://api.example.com")
+    return value
+
+
+def with_query(url: str, **parameters: str) -> str:
+    """The URL with these parameters behind those that it has."""
+    return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(parameters)}"
+
+
 async def _hear(answer: aiohttp.ClientResponse) -> Heard:
-    headers = {name.lower(): value for name, value in answer.headers.items()}
+    headers = answer.headers  # finds names whatever their case
     body = bytearray()
     try:
         async for chunk in answer.content.iter_any():

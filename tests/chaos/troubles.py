@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 
-from messaging.providers.http import KEEP_ALIVE_SECONDS
+from messaging.providers.web import KEEP_ALIVE_SECONDS
 from tests.chaos.ledger import Away
 from tests.chaos.owner import NoAnswer
 from tests.chaos.processes import WORKERS

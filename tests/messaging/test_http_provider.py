@@ -38,7 +38,7 @@ def submit_one_by_one(answer: Answer, references: Sequence[str]) -> list[Outcome
         for reference in references:
             outcomes += await provider.submit([envelope(reference)])
             await asyncio.sleep(0.1)
-        await provider._open().close()
+        await provider._web.close()
         server.close()
         return outcomes
 

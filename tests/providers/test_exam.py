@@ -15,7 +15,7 @@ from tests.providers.exam import Exam
 from tests.providers.server import Server
 
 # What is no vendor's: the port, the client that they share, and the fakes, which are tested for themselves.
-NO_VENDORS = {"base", "web", "reading", "http_door", "console", "memory", "simulator"}
+NO_VENDORS = {"base", "web", "reading", "http_door", "calls", "infobip_door", "console", "memory", "simulator"}
 ADAPTERS = sorted({module.name for module in pkgutil.iter_modules(providers.__path__)} - NO_VENDORS)
 
 

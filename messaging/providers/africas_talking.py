@@ -74,7 +74,7 @@ class AfricasTalking:
 
     The vendor knows no reference of ours: receipts name its own id, and the numbers in its answer say whose is whose.
     It signs nothing, so the door knows it by its secret path alone. It has no look-up: what times out stays unknown.
-    `sender_id` is the short code or name that recipients see, or empty for the vendor's own. With `sandbox` it goes to
+    `sender` is the short code or name that recipients see, or empty for the vendor's own. With `sandbox` it goes to
     the vendor's simulator, whose username is `sandbox`; `url` is for any other server. `enqueue` lets the vendor answer
     before it has handed over. Raises `ValueError` with a sentence for options that cannot be meant.
     """
@@ -84,7 +84,7 @@ class AfricasTalking:
         *,
         username: str,
         api_key: str,
-        sender_id: str = "",
+        sender: str = "",
         sandbox: bool = False,
         url: str = "",
         enqueue: bool = False,
@@ -96,7 +96,7 @@ class AfricasTalking:
         if sandbox != (username == SANDBOX_USERNAME):
             raise ValueError("sandbox goes with the username sandbox, and with no other")
         self.url = check_url("url", url or (SANDBOX if sandbox else LIVE)).rstrip("/") + PATH
-        self.sender_id = sender_id
+        self.sender = sender
         self.enqueue = enqueue
         self.batch_size = calls.check_size("batch_size", batch_size, most=MOST_RECIPIENTS)
         self.capabilities = Capabilities(
@@ -158,7 +158,7 @@ class AfricasTalking:
             "to": ",".join(envelope.to for envelope in envelopes),
             "message": envelopes[0].text,
             "bulkSMSMode": "1",
-            **({"from": self.sender_id} if self.sender_id else {}),
+            **({"from": self.sender} if self.sender else {}),
             **({"enqueue": "1"} if self.enqueue else {}),
         }
 

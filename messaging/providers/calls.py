@@ -5,7 +5,7 @@ all when the call is refused whole.
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from messaging.providers.base import Envelope, GiveUp, Outcome, SlowDown, StopAll, TryLater, Unknown
 from messaging.providers.reading import shown
@@ -89,14 +89,14 @@ def for_each(envelopes: Sequence[Envelope], answer: Outcome | Refused) -> Sequen
     return answer if isinstance(answer, Refused) else [answer] * len(envelopes)
 
 
-def check_size(option: str, value: int, *, most: int) -> int:
+def check_size(option: str, value: Any, *, most: int) -> int:
     """How many messages an option lets into one call; raises `ValueError` unless that is from 1 to `most`."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
         raise ValueError(f"{option} must be a number from 1 to {most}")
     return value
 
 
-def check_word(option: str, value: str) -> str:
+def check_word(option: str, value: Any) -> str:
     """What an option gives that goes into a header or a form; raises `ValueError` unless it is one word of ASCII."""
     if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable() or " " in value:
         raise ValueError(f"{option} must be given, in one word of ASCII")

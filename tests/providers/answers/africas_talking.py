@@ -29,7 +29,7 @@ ID = "ATXid_1"
 
 
 def make(url: str) -> AfricasTalking:
-    return AfricasTalking(username="duka", api_key=KEY, sender_id="DUKA", url=url)
+    return AfricasTalking(username="duka", api_key=KEY, sender="DUKA", url=url)
 
 
 def envelope(reference: str) -> Envelope:

@@ -121,7 +121,7 @@ class Infobip:
         )
         if not isinstance(heard, Heard):
             return calls.for_each(envelopes, heard)
-        statuses = _statuses(heard, "messages") if 200 <= heard.status < 300 else {}
+        statuses = _statuses(heard, "messages")
         if not statuses:
             return calls.for_each(envelopes, calls.by_status(heard, str(heard.json.get("errorCode", ""))))
         return [_outcome(envelope.reference, statuses.get(envelope.reference, [])) for envelope in envelopes]

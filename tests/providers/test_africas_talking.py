@@ -102,6 +102,13 @@ def test_a_number_that_the_answer_leaves_out_may_have_been_sent_to(server: Serve
     assert submit(EXAM, server, *THREE) == [Accepted("ATXid_1")] * 2 + [Unknown("the answer leaves it out")]
 
 
+@pytest.mark.parametrize("named", ["None", "", None])
+def test_a_number_that_was_taken_without_an_id_has_none(named: str | None, server: Server) -> None:
+    listed = [{**recipient(envelope("1").to, 101, "Success"), "messageId": named}]
+    server.script = lambda _: Said(Accepted, 201, {"SMSMessageData": {"Recipients": listed}})
+    assert submit(EXAM, server, envelope("1")) == [Accepted("")]
+
+
 def test_silence_leaves_all_of_its_call_unknown_and_costs_the_others_nothing(server: Server) -> None:
     server.script = lambda asked: Mishap.SILENCE if "Habari" in asked.plain else takes_all(asked)
     other = replace(envelope("4"), text="Asante")

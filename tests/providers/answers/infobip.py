@@ -134,6 +134,7 @@ EXAM = Exam(
         "nothing listed": Said(Unknown, 200, {"bulkId": "1", "messages": []}),
         "no status": Said(Unknown, 200, each(None)),
         "a status of another kind": Said(Unknown, 200, each({"groupId": [1], "id": {}})),
+        "a group that is no number": Said(Unknown, 200, each({"groupId": True, "id": 26})),
     },
     throttled=failure(SlowDown, 429, "E429"),
     throttled_for=Said(SlowDown, 429, headers={"Retry-After": "7"}),

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 
 from campaigns.models import Campaign, IllegalTransition
 from customers import consent
-from messaging import alerts, bells, board, breaker, leases, look_ups, providers, throttle
+from messaging import alerts, bells, board, breaker, leases, look_ups, providers, senders, throttle
 from messaging.leases import Lease, Released
 from messaging.models import Status
 from messaging.patience import persistently
@@ -131,8 +131,9 @@ def _deliver_slice(lease: Lease, rows: Sequence[Row], grant: Grant, *, begun: fl
 def _envelopes(lease: Lease, rows: Sequence[Row], grant: Grant) -> list[Envelope]:
     """Evenly spaced by their parts, for adapters that pace; the first one's time is for all."""
     ats = accumulate((row[4] * grant.spacing for row in rows), initial=grant.call_at)
+    door = senders.hook_url(lease.provider)
     return [
-        Envelope(str(row[0]), lease.channel, row[2], row[3], row[4], row[5], at)
+        Envelope(str(row[0]), lease.channel, row[2], row[3], row[4], row[5], at, receipt_url=door)
         for row, at in zip(rows, ats, strict=False)
     ]
 

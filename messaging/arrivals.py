@@ -76,7 +76,8 @@ class UnmatchedReceipt(models.Model):
         ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
-                condition=Q(status__in=[status for status, _words in RECEIPT_STATUSES]), name="unmatched_receipts_status"
+                condition=Q(status__in=[status for status, _words in RECEIPT_STATUSES]),
+                name="unmatched_receipts_status",
             ),
         ]
 

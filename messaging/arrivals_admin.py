@@ -101,9 +101,9 @@ class HookEventAdmin(ReadOnly):
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         """In the list without the bodies, but for their size."""
-        rows = super().get_queryset(request)
+        rows: QuerySet[Any] = super().get_queryset(request)
         if request.resolver_match and request.resolver_match.url_name == "messaging_hookevent_changelist":
-            return rows.defer("body", "headers", "query").annotate(bytes=Length("body"))
+            rows = rows.defer("body", "headers", "query").annotate(bytes=Length("body"))
         return rows
 
     @admin.display(description=_("bytes"))

@@ -240,6 +240,7 @@ def _settle(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdict]) -> No
         with connection.cursor() as cursor:
             if sent:
                 cursor.execute(_SENT if held else _SENT_LATE, leases.params(lease) | _columns_of_sent(sent))
+                cursor.execute(_NAMED, leases.params(lease) | _columns_of_sent(sent))
             if others:
                 cursor.execute(_OTHERS if held else _OTHERS_LATE, leases.params(lease) | _columns(lease, others))
     if not held:
@@ -284,6 +285,14 @@ WHERE {_RANGE}
 """  # noqa: S608
 _SENT = _WRITE_SENT + " AND message.status = 'sending'"
 _SENT_AT_ONCE = f"WITH {leases.RENEWED} {_SENT} AND EXISTS (SELECT 1 FROM renewed)"  # noqa: S608
+# A receipt that was faster has moved the message and named it by our reference; later ones may use the provider's.
+_NAMED = f"""
+UPDATE outbound_messages AS message SET
+    provider_message_id = verdict.provider_id, updated_at = statement_timestamp()
+FROM unnest(%(ids)s::bigint[], %(provider_ids)s::text[]) AS verdict (id, provider_id)
+WHERE {_RANGE} AND message.provider_message_id = '' AND verdict.provider_id <> ''
+    AND message.status IN ('sent', 'delivered', 'read')
+"""  # noqa: S608
 _SENT_LATE = _WRITE_SENT + " AND message.status = 'unknown'"
 _WRITE = f"""
 UPDATE outbound_messages AS message SET

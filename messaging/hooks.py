@@ -83,7 +83,7 @@ def _work_off(events: Sequence[HookEvent]) -> None:
                 _work_off([event])
             return
         if not isinstance(fault, (Malformed, UnknownSender)):
-            log.error("hook_event_failed", event=events[0].pk, provider=events[0].alias, fault=place(fault))  # noqa: TRY400
+            log.error("hook_event_failed", hook_event=events[0].pk, provider=events[0].alias, fault=place(fault))  # noqa: TRY400
         _mark(events, fault=_words(fault))
     else:
         _mark(events)

@@ -102,10 +102,10 @@ def counts(most: int) -> tuple[int, int]:
     """How many are tried again, and how many are kept for people to look at; each counted up to `most`."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT (SELECT count(*) FROM (SELECT FROM unmatched_receipts WHERE next_try_at IS NOT NULL LIMIT %(most)s)"
-            " AS some), (SELECT count(*) FROM (SELECT FROM unmatched_receipts WHERE next_try_at IS NULL LIMIT %(most)s)"
-            " AS some)",
-            {"most": most},
+            "SELECT"
+            " (SELECT count(*) FROM (SELECT FROM unmatched_receipts WHERE next_try_at IS NOT NULL LIMIT %s) AS found),"
+            " (SELECT count(*) FROM (SELECT FROM unmatched_receipts WHERE next_try_at IS NULL LIMIT %s) AS found)",
+            [most, most],
         )
-        waiting, kept = cursor.fetchone()
-        return waiting, kept
+        tried, kept = cursor.fetchone()
+        return tried, kept

@@ -4,7 +4,6 @@ import django.contrib.postgres.functions
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-
 # Each event leaves a dead entry in the small indexes of those that wait.
 STORAGE = "ALTER TABLE hook_events SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000)"
 

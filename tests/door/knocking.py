@@ -33,10 +33,18 @@ def said(reference: object, status: str, minutes: float = 0, **fields: Any) -> d
     } | fields
 
 
-def knock(*receipts: Any, body: bytes | None = None, query: str = "", path: str | None = None, **headers: str) -> Any:
+def knock(
+    *receipts: Any,
+    body: bytes | None = None,
+    query: str = "",
+    path: str | None = None,
+    headers: dict[str, str] | None = None,
+) -> Any:
     """Post these receipts, or this body, signed; the answer."""
     body = json.dumps({"receipts": receipts}).encode() if body is None else body
-    headers = {SIGNATURE: sign(secret(), body)} | headers
     return Client().post(
-        (address() if path is None else path) + query, data=body, content_type="application/json", headers=headers
+        (address() if path is None else path) + query,
+        data=body,
+        content_type="application/json",
+        headers={SIGNATURE: sign(secret(), body)} | (headers or {}),
     )

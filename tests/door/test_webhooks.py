@@ -17,7 +17,7 @@ from messaging import bells, board, providers, senders, webhooks
 from messaging.models import HookEvent, Sender
 from messaging.providers.base import Answer, Envelope, Forged, Hook, Malformed
 from messaging.providers.simulated_receipts import SIGNATURE, HearsReceipts, sign
-from tests.door.knocking import ALIAS, address, knock, said, secret
+from tests.door.knocking import ALIAS, NOON, address, knock, said, secret
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_board")]
 
@@ -57,14 +57,14 @@ class Hearing(HearsReceipts):
 @pytest.fixture
 def hearing(monkeypatch: pytest.MonkeyPatch) -> Hearing:
     adapter = Hearing()
-    monkeypatch.setattr(providers, "get", lambda alias: adapter)
+    monkeypatch.setattr(providers, "get", lambda _alias: adapter)
     return adapter
 
 
 def test_what_is_taken_stands_there_as_it_came(rung: list[str]) -> None:
     body = json.dumps({"receipts": [said(7, "delivered")]}).encode()
 
-    answer = knock(body=body, query="?a=1&b=%C3%A4", **{"user-agent": "vendor/2", "x-other": "secret"})
+    answer = knock(body=body, query="?a=1&b=%C3%A4", headers={"user-agent": "vendor/2", "x-other": "secret"})
 
     assert (answer.status_code, answer.content) == (200, b"")
     event = HookEvent.objects.get()
@@ -173,7 +173,7 @@ def test_a_sender_without_a_row_lets_nobody_in() -> None:
 
 @pytest.mark.parametrize("signature", ["", "0" * 64, "é", sign("another secret", b'{"receipts": []}')])
 def test_what_is_not_signed_with_our_secret_is_refused(signature: str) -> None:
-    answer = knock(body=b'{"receipts": []}', **{SIGNATURE: signature})
+    answer = knock(body=b'{"receipts": []}', headers={SIGNATURE: signature})
 
     assert answer.status_code == 403
     assert HookEvent.objects.count() == 0
@@ -181,12 +181,12 @@ def test_what_is_not_signed_with_our_secret_is_refused(signature: str) -> None:
 
 
 def test_a_signature_for_another_body_is_refused() -> None:
-    assert knock(said(7, "delivered"), **{SIGNATURE: sign(secret(), b"{}")}).status_code == 403
+    assert knock(said(7, "delivered"), headers={SIGNATURE: sign(secret(), b"{}")}).status_code == 403
 
 
 def test_a_simulator_without_a_secret_believes_nobody() -> None:
     adapter = HearsReceipts()
-    hook = Hook("POST", "/", {SIGNATURE: sign("", b"{}")}, b"{}", webhooks.timezone.now())
+    hook = Hook("POST", "/", {SIGNATURE: sign("", b"{}")}, b"{}", NOON)
     with pytest.raises(Forged, match="no secret"):
         adapter.verify(hook)
 
@@ -222,14 +222,17 @@ def test_a_body_of_one_mebibyte_is_the_largest(hearing: Hearing) -> None:
     assert refusals() == {(ALIAS, "too_large"): 1}
 
 
+def request_of(body: io.BytesIO, length: str) -> WSGIRequest:
+    request = RequestFactory().post("/", data=b"", content_type="text/plain")
+    return WSGIRequest(request.environ | {"CONTENT_LENGTH": length, "wsgi.input": body})
+
+
 def test_a_body_that_is_too_large_is_not_even_read() -> None:
     class Unread(io.BytesIO):
         def read(self, *_: Any) -> NoReturn:
             raise AssertionError("it was read")
 
-    environ = RequestFactory()._base_environ(REQUEST_METHOD="POST", CONTENT_LENGTH="99999999999")
-    environ["wsgi.input"] = Unread()
-    assert webhooks.door(WSGIRequest(environ), ALIAS, senders.hook_token(ALIAS)).status_code == 413
+    assert webhooks.door(request_of(Unread(), "99999999999"), ALIAS, senders.hook_token(ALIAS)).status_code == 413
 
 
 @pytest.mark.parametrize(
@@ -243,7 +246,7 @@ def test_a_body_that_is_too_large_is_not_even_read() -> None:
 def test_queries_and_headers_have_their_limits(
     hearing: Hearing, query: str, headers: dict[str, str], status: int, why: str
 ) -> None:
-    assert knock(body=b"x", query=query, **headers).status_code == status
+    assert knock(body=b"x", query=query, headers=headers).status_code == status
     assert HookEvent.objects.count() == 0
     assert refusals() == {(ALIAS, why): 1}
 
@@ -253,14 +256,12 @@ def test_a_caller_who_hangs_up_is_refused(hearing: Hearing) -> None:
         def read(self, *_: Any) -> NoReturn:
             raise OSError("reset by peer")
 
-    environ = RequestFactory()._base_environ(REQUEST_METHOD="POST", CONTENT_LENGTH="5")
-    environ["wsgi.input"] = Broken()
-    assert webhooks.door(WSGIRequest(environ), ALIAS, senders.hook_token(ALIAS)).status_code == 400
+    assert webhooks.door(request_of(Broken(), "5"), ALIAS, senders.hook_token(ALIAS)).status_code == 400
     assert refusals() == {(ALIAS, "broken_off"): 1}
 
 
 def test_nul_and_other_oddities_do_not_break_it(hearing: Hearing) -> None:
-    answer = knock(body=b"\x00\xff", query="?q=%00%FF&\xff=\x00", **{"user-agent": "a\x00b"})
+    answer = knock(body=b"\x00\xff", query="?q=%00%FF&\xff=\x00", headers={"user-agent": "a\x00b"})
 
     assert answer.status_code == 200
     event = HookEvent.objects.get()
@@ -305,7 +306,7 @@ def test_a_refusal_is_one_line_without_secrets() -> None:
     logging.getLogger().addHandler(handler)
     token = senders.hook_token(ALIAS)
     try:
-        knock(said(7, "delivered", phone="+254712345678"), **{SIGNATURE: "wrong"})
+        knock(said(7, "delivered", phone="+254712345678"), headers={SIGNATURE: "wrong"})
         knock(body=b'{"receipts": ["+254712345678"]}')
         knock(body=b"x", path=address(token="wrong-token"))
     finally:
@@ -334,7 +335,12 @@ def test_an_error_behind_the_door_is_logged_without_its_secret() -> None:
 def test_the_bell_is_rung_a_few_times_a_second_at_most_and_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     heard: list[float] = []
-    monkeypatch.setattr(bells, "ring_hooks", lambda: (time.sleep(0.2), heard.append(time.monotonic())))
+
+    def ring_slowly() -> None:
+        time.sleep(0.2)
+        heard.append(time.monotonic())
+
+    monkeypatch.setattr(bells, "ring_hooks", ring_slowly)
     monkeypatch.setattr(webhooks._Bell, "next_at", 0.0)
 
     begun = time.monotonic()

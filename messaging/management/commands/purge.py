@@ -37,10 +37,9 @@ class Command(BaseCommand):
         found = dict(ended_before(age).values_list("pk", "progress__total"))
         messages = sum(found.values())
         events, receipts = (rows.count() for rows in received_before(age))
-        what = (
-            f"{len(found):,} campaigns that ended more than {age.days} days ago, with {messages:,} messages,"
-            f" {events:,} received requests and {receipts:,} unmatched receipts"
-        )
+        what = f"{len(found):,} campaigns that ended more than {age.days} days ago, with {messages:,} messages"
+        if events or receipts:
+            what += f", and {events:,} received requests and {receipts:,} unmatched receipts as old"
         if options["dry_run"] or not (found or events or receipts):
             self.stdout.write(f"There are {what}. Nothing was deleted.")
             return
@@ -70,6 +69,5 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             told = f"Interrupted after {campaigns:,} campaigns and {messages:,} messages; start it again to go on."
             raise CommandError(told, returncode=INTERRUPTED) from None
-        self.stdout.write(
-            f"Deleted {campaigns:,} campaigns, {messages:,} messages and {received:,} received requests and receipts."
-        )
+        also = f", and {received:,} received requests and receipts" if received else ""
+        self.stdout.write(f"Deleted {campaigns:,} campaigns and {messages:,} messages{also}.")

@@ -111,7 +111,7 @@ def worker(
     celery = ["-m", "celery", "-A", "config", "worker", "-P", "threads", "-c", str(threads), "--without-gossip"]
     return Process(
         [*celery, "--without-mingle", "-Q", queues, "-I", include, "-n", f"{os.urandom(4).hex()}@bench"],
-        _database()
+        database()
         | {"MESSAGE_PROVIDERS": json.dumps({alias: entry}), "MESSAGE_ROUTES": f"sms={alias},whatsapp={alias}"},
     )
 
@@ -134,10 +134,10 @@ def beat() -> Process:
     """The clock that rings for a sweep every second."""
     schedule = tempfile.mkdtemp(dir=settings.CLARION_VAR)
     argv = ["-m", "celery", "-A", "config", "beat", "-s", f"{schedule}/beat", "--pidfile="]
-    return Process(argv, _database() | {"MESSAGE_ROUTES": "sms=memory,whatsapp=memory"})
+    return Process(argv, database() | {"MESSAGE_ROUTES": "sms=memory,whatsapp=memory"})
 
 
-def _database() -> dict[str, str]:
+def database() -> dict[str, str]:
     """The benchmark's own database is a neighbour of the one that DATABASE_URL names."""
     base, _, options = settings.DATABASE_URL.partition("?")
     url = f"{base.rpartition('/')[0]}/{connection.settings_dict['NAME']}"

@@ -8,7 +8,20 @@ from dataclasses import dataclass
 from itertools import islice
 
 from benchmarks import stage
-from benchmarks.figures import costs, delivery, http, launching, limiter, memory, paging, scaling, schedule, seed, size
+from benchmarks.figures import (
+    costs,
+    delivery,
+    http,
+    launching,
+    limiter,
+    memory,
+    paging,
+    receipts,
+    scaling,
+    schedule,
+    seed,
+    size,
+)
 from benchmarks.processes import beat
 from benchmarks.ratios import Figure, Result, Round
 
@@ -31,7 +44,7 @@ class Group:
 
 GROUPS = tuple(
     Group(module.__name__.rpartition(".")[2], module.FIGURES, module.measure)
-    for module in (launching, delivery, http, seed, limiter, schedule, paging, memory, scaling, costs, size)
+    for module in (launching, delivery, http, receipts, seed, limiter, schedule, paging, memory, scaling, costs, size)
 )
 
 

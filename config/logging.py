@@ -15,6 +15,24 @@ def _without_query(_logger: Any, _method: str, event: structlog.types.EventDict)
     return event
 
 
+# The secret of a door stands in its address.
+_SECRET = re.compile(r"(/hooks/[^/\s]+/)[^\s?'\"]+")
+
+
+def _without_secret(_logger: Any, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """Events without the secrets of doors."""
+    for name in ("event", "request", "exception"):
+        if isinstance(event.get(name), str):
+            event[name] = _SECRET.sub(r"\1…", event[name])
+    return event
+
+
+def is_no_echo(record: logging.LogRecord) -> bool:
+    """Whether it says what the door has not said already of a request that it refused."""
+    by_django = record.name.startswith(("django.request", "django_structlog"))
+    return not (by_django and record.levelno < logging.ERROR and _SECRET.search(record.getMessage()))
+
+
 # PostgreSQL puts the whole row, with its phone and text, behind “DETAIL:” when a constraint refuses it.
 _DETAIL = re.compile(r"DETAIL:.*?(?=\n\n(?:The above|During handling)|\Z)", re.DOTALL)
 
@@ -47,13 +65,15 @@ LOGGING: dict[str, Any] = {
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 _without_rows,
+                _without_secret,
                 structlog.dev.ConsoleRenderer(colors=False)
                 if sys.stderr.isatty()
                 else structlog.processors.JSONRenderer(ensure_ascii=False),
             ],
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"echoes": {"()": lambda: is_no_echo}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["echoes"]}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         # One line a task and a sweep a second would bury what matters.

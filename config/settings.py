@@ -9,6 +9,7 @@ from typing import Any, cast
 import dj_database_url
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from config.appearance import UNFOLD as UNFOLD_APPEARANCE
@@ -234,6 +235,7 @@ CELERY_TASK_ROUTES = {
     "messaging.launch": {"queue": "launch"},
     "messaging.start": {"queue": "sweep"},
     "messaging.sweep": {"queue": "sweep"},
+    "messaging.hooks": {"queue": "sweep"},
 }
 # A bell that cannot be rung is left to the sweep, not waited for.
 CELERY_TASK_PUBLISH_RETRY = False
@@ -260,13 +262,20 @@ MESSAGE_RETRY_LIMIT = env.int("MESSAGE_RETRY_LIMIT", 5)
 MESSAGE_RETRY_BASE_SECONDS = env.float("MESSAGE_RETRY_BASE_SECONDS", 30.0)
 MESSAGE_RETRY_CAP_SECONDS = env.float("MESSAGE_RETRY_CAP_SECONDS", 3_600.0)
 
+# Where vendors reach us, without a path: https://clarion.example.com. Receipts are asked for when it is set.
+PUBLIC_URL = env.str("PUBLIC_URL", "").rstrip("/")
+
 # {alias: {"BACKEND": dotted path, "OPTIONS": {constructor arguments}}}, as Django's CACHES.
 MESSAGE_PROVIDERS: dict[str, Any] = {
     "console": {"BACKEND": "messaging.providers.console.Console"},
     "memory": {"BACKEND": "messaging.providers.memory.Memory"},
     "simulator": {
         "BACKEND": "messaging.providers.simulator.Simulator",
-        "OPTIONS": {"log": str(CLARION_VAR / "simulator.jsonl")},
+        "OPTIONS": {
+            "log": str(CLARION_VAR / "simulator.jsonl"),
+            "receipts": {"delivered": 0.7, "read": 0.2, "failed": 0.02},
+            "secret": salted_hmac("simulator", "", secret=SECRET_KEY).hexdigest(),
+        },
     },
 } | cast(dict[str, Any], env.json("MESSAGE_PROVIDERS", {}))
 # The alias that serves each channel.

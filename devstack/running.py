@@ -42,7 +42,9 @@ def run() -> NoReturn:
     with _listen() as listener:
         say("starting PostgreSQL and Valkey …")
         with Stack(var, durable=True) as stack:
-            stack.env = DEMO | stack.env | {"SECRET_KEY": keep.secret_key}
+            # The simulator posts its receipts there; a port that is taken for us is not known before.
+            public = {"PUBLIC_URL": f"http://127.0.0.1:{listener.getsockname()[1]}"}
+            stack.env = DEMO | public | stack.env | {"SECRET_KEY": keep.secret_key}
             _prepare(stack, keep)
             try:
                 write_stack_env(stack_env, stack.env)

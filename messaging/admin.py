@@ -14,12 +14,13 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from campaigns.models import Campaign
 from customers.admin import ByPhone
 from customers.models import Customer
+from messaging.arrivals_admin import HookEventAdmin, UnmatchedReceiptAdmin
 from messaging.campaign_admin import SendingCampaignAdmin, WrittenToCustomerAdmin
 from messaging.models import OutboundMessage
 from messaging.reasons import Reason
 from messaging.sender_admin import SenderAdmin
 
-__all__ = ["MessageAdmin", "SenderAdmin"]
+__all__ = ["HookEventAdmin", "MessageAdmin", "SenderAdmin", "UnmatchedReceiptAdmin"]
 
 # The lower apps cannot know what is built on them, so their pages are replaced by those that do.
 admin.site.unregister([Campaign, Customer])

@@ -57,6 +57,11 @@ def ring_start(at: datetime) -> None:
     _ring("messaging.start", at=at)
 
 
+def ring_hooks() -> None:
+    """Wake a worker for what came in at the door."""
+    _ring("messaging.hooks")
+
+
 def on_commit(ring: Callable[[], object]) -> None:
     """Ring when the running transaction is committed; never when it is rolled back."""
     transaction.on_commit(ring)

@@ -9,7 +9,7 @@ import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -69,6 +69,7 @@ class Notices:
     latencies: Mapping[str, Latency]
     workers: Sequence[Worker]
     clocks: Mapping[str, float]
+    refusals: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 def tally(alias: str, outcomes: Sequence[Outcome], seconds: float) -> None:
@@ -84,6 +85,11 @@ def tally(alias: str, outcomes: Sequence[Outcome], seconds: float) -> None:
         board.hincrbyfloat(_key("latencies"), f"sum:{alias}", seconds)
 
     _note(write)
+
+
+def refused(alias: str, why: str) -> None:
+    """Count a request that our door did not take; `alias` is empty for one that is none of ours. Never raises."""
+    _note(lambda board: board.hincrby(_key("refusals"), f"{why}:{alias}", 1))
 
 
 def sign_of_clock(name: str) -> None:
@@ -110,16 +116,18 @@ def read() -> Notices | None:
             board.hgetall(_key("latencies"))
             board.zrange(_key("workers"), 0, -1, withscores=True)
             board.zrange(_key("clocks"), 0, -1, withscores=True)
-            (seconds, micros), outcomes, latencies, workers, clocks = board.execute()
+            board.hgetall(_key("refusals"))
+            (seconds, micros), outcomes, latencies, workers, clocks, refusals = board.execute()
     except (redis.RedisError, OSError) as fault:
         log.warning("board_unreadable", fault=type(fault).__name__)
         return None
     now = seconds + micros / 1e6
     return Notices(
-        {(alias, name): int(count) for (name, alias), count in _split(outcomes)},
+        _counts(outcomes),
         _latencies(latencies),
         [_worker(member, now - at) for member, at in workers],
         {name: max(0.0, now - at) for name, at in clocks},
+        _counts(refusals),
     )
 
 
@@ -178,6 +186,10 @@ def _worker(member: str, silent_seconds: float) -> Worker:
 def _split(fields: Mapping[str, str]) -> list[tuple[tuple[str, str], str]]:
     """Fields are `what:alias`; an alias may hold a colon, what stands before it does not."""
     return [((field.partition(":")[0], field.partition(":")[2]), value) for field, value in fields.items()]
+
+
+def _counts(fields: Mapping[str, str]) -> dict[tuple[str, str], int]:
+    return {(alias, what): int(count) for (what, alias), count in _split(fields)}
 
 
 def _latencies(fields: Mapping[str, str]) -> dict[str, Latency]:

@@ -1,6 +1,7 @@
 """System checks: bad configuration stops the process with a sentence."""
 
 import math
+import re
 from typing import Any
 
 from django.conf import settings
@@ -59,6 +60,15 @@ def every_rate_is_a_number(**_: Any) -> list[CheckMessage]:
         for alias, rate in sorted(rates.items())
         if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not LOWEST_RATE <= rate < math.inf
     ]
+
+
+@register()
+def our_address_is_one(**_: Any) -> list[CheckMessage]:
+    """PUBLIC_URL, where it is set, is what vendors can put a path behind."""
+    if not settings.PUBLIC_URL or re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", settings.PUBLIC_URL):
+        return []
+    hint = "For instance https://clarion.example.com."
+    return [Error(f"PUBLIC_URL is {settings.PUBLIC_URL!r}, which is no address.", hint=hint, id="messaging.E020")]
 
 
 @register()

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from messaging import state
 from messaging.board import BUCKETS, Notices
 from messaging.senders import Standing
-from messaging.state import Queue, State
+from messaging.state import Door, Queue, State
 
 
 def text() -> bytes:
@@ -38,6 +38,7 @@ def families(now: State) -> Iterator[Metric]:
     yield _gauge("campaigns", "Campaigns.", "status", now.campaigns)
     yield from _of_queues(now.queues)
     yield from _of_senders(now.senders)
+    yield from _of_door(now.door)
     yield _gauge("broker_up", "Whether Redis answered.", "", {"": int(now.notices is not None)})
     if now.notices is not None:
         yield from _of_notices(now.notices)
@@ -67,6 +68,16 @@ def _of_senders(standings: Iterable[Standing]) -> Iterator[Metric]:
     yield held
 
 
+def _of_door(door: Door) -> Iterator[Metric]:
+    yield _gauge("hook_events_waiting", "Received requests that wait to be worked off.", "", {"": door.waiting})
+    yield _gauge(
+        "hook_events_age_seconds", "For how long the oldest of them has waited.", "", {"": door.oldest_seconds}
+    )
+    yield _gauge("hook_events_faulty", "Received requests that could not be worked off.", "", {"": door.faulty})
+    found = {"tried_again": door.early, "kept": door.unmatched}
+    yield _gauge("unmatched_receipts", "Receipts that name no message, up to 10,000.", "state", found)
+
+
 def _of_notices(notices: Notices) -> Iterator[Metric]:
     outcomes = CounterMetricFamily(
         "clarion_provider_outcomes", "What providers answered, message by message.", labels=["provider", "outcome"]
@@ -74,6 +85,12 @@ def _of_notices(notices: Notices) -> Iterator[Metric]:
     for (alias, name), count in sorted(notices.outcomes.items()):
         outcomes.add_metric([alias, name], count)
     yield outcomes
+    refusals = CounterMetricFamily(
+        "clarion_hook_refusals", "Requests that the door did not take.", labels=["provider", "why"]
+    )
+    for (alias, why), count in sorted(notices.refusals.items()):
+        refusals.add_metric([alias, why], count)
+    yield refusals
     calls = HistogramMetricFamily(
         "clarion_provider_call_seconds", "How long calls to providers took.", labels=["provider"]
     )

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.contrib.postgres.functions import RandomUUID
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -11,6 +12,12 @@ from django.utils.translation import gettext_lazy as _
 from campaigns.indexes import LongNamedIndex
 from campaigns.models import Campaign
 from customers.models import Customer
+from messaging.arrivals import HookEvent, Reply, UnmatchedReceipt
+
+__all__ = [
+    "Alert", "HookEvent", "Launch", "MessageBatch", "OutboundMessage", "Reply", "Sender", "SenderState", "Status",
+    "UnmatchedReceipt",
+]  # fmt: skip
 
 
 class Status(models.TextChoices):
@@ -179,6 +186,10 @@ class Sender(models.Model):
     rate = models.FloatField(
         _("rate"), null=True, blank=True, validators=[MinValueValidator(LOWEST_RATE)],
         help_text=_("Parts a second, over all workers; empty: as MESSAGE_PROVIDERS says, or without a limit."),
+    )  # fmt: skip
+    hook_token = models.UUIDField(
+        _("secret of its address"), db_default=RandomUUID(), editable=False,
+        help_text=_("Who knows it may knock at the door for this account's receipts."),
     )  # fmt: skip
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
     updated_at = models.DateTimeField(_("updated at"), db_default=Now(), editable=False)

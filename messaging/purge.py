@@ -1,14 +1,18 @@
-"""Deletes campaigns that ended long ago, with their messages; what concerns people, such as opt-outs, stays."""
+"""Deletes what is old: campaigns that ended, with their messages, and what came in at the door; what concerns people,
+such as opt-outs and replies, stays.
+"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from campaigns.models import Campaign, Status
+from messaging.arrivals import HookEvent, UnmatchedReceipt
 
 ENDED = (Status.SENT, Status.FAILED, Status.CANCELLED)
 # Messages a transaction: it holds the campaign's and its count's row for about a tenth of a second.
@@ -45,6 +49,27 @@ def purge(campaign_id: int, age: timedelta) -> Iterator[Deleted]:
             if after is None:
                 Campaign.objects.filter(pk=campaign_id).delete()
         yield Deleted(count, campaign=after is None)
+
+
+def received_before(age: timedelta) -> "Sequence[QuerySet[Any]]":
+    """Requests that were worked off and receipts that named no message, received longer ago than this."""
+    return [
+        HookEvent.objects.filter(received_at__lt=Now() - age, done_at__isnull=False),
+        UnmatchedReceipt.objects.filter(received_at__lt=Now() - age, next_try_at__isnull=True),
+    ]
+
+
+def purge_received(age: timedelta) -> Iterator[int]:
+    """Delete them, so many a transaction; yields how many each deleted. May be interrupted and repeated."""
+    for rows in received_before(age):
+        while count := _delete_oldest(rows):
+            yield count
+
+
+def _delete_oldest(rows: "QuerySet[Any]") -> int:
+    oldest = rows.order_by("received_at").values_list("pk", flat=True)[:SLICE]
+    count: int = rows.model._default_manager.filter(pk__in=list(oldest)).delete()[0]  # noqa: SLF001  (Django's own API)
+    return count
 
 
 def _is_old(age: timedelta) -> Q:

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 
 from campaigns.models import Campaign
 from campaigns.models import Status as CampaignStatus
-from messaging import bells, dispatch, leases, look_ups
+from messaging import bells, dispatch, hooks, leases, look_ups, unmatched
 from messaging.models import Launch, MessageBatch
 from messaging.reasons import Reason
 
@@ -42,6 +42,8 @@ class Found:
     completed: int = 0
     launching: int = 0
     due: int = 0
+    matched: int = 0
+    hooks: int = 0
 
 
 def sweep() -> Found:
@@ -211,6 +213,13 @@ def _ring_all() -> int:
     return due
 
 
+def _ring_hooks() -> int:
+    waiting = hooks.waiting(1).events
+    if waiting:
+        bells.ring_hooks()
+    return waiting
+
+
 # In this order: what was freed, cancelled or begun is rung for in the same sweep.
 STEPS: dict[str, Callable[[], int]] = {
     "started": lambda: len(dispatch.start_due()),
@@ -220,4 +229,6 @@ STEPS: dict[str, Callable[[], int]] = {
     "completed": complete_campaigns,
     "launching": _ring_launches,
     "due": _ring_all,
+    "matched": unmatched.try_again,
+    "hooks": _ring_hooks,
 }

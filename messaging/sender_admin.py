@@ -24,8 +24,15 @@ class SenderAdmin(ModelAdmin[Sender]):
 
     list_display = ("alias", "backend", "channels", "rate", "shown_rate", "doing", "failures")
     actions = None
-    fields = (("alias", "channels"), "backend", ("shown_rate", "updated_at"), ("doing", "failures"), "rate")
-    readonly_fields = ("alias", "backend", "channels", "shown_rate", "doing", "failures", "updated_at")
+    fields = (
+        ("alias", "channels"),
+        "backend",
+        ("shown_rate", "updated_at"),
+        ("doing", "failures"),
+        "hook_address",
+        "rate",
+    )
+    readonly_fields = ("hook_address", "alias", "backend", "channels", "shown_rate", "doing", "failures", "updated_at")
     list_per_page = 50
 
     @admin.display(description=_("class"))
@@ -40,6 +47,11 @@ class SenderAdmin(ModelAdmin[Sender]):
         return ", ".join(
             str(Channel(name).label) for name, alias in settings.MESSAGE_ROUTES.items() if alias == sender.alias
         )
+
+    @admin.display(description=_("address for receipts"))
+    def hook_address(self, sender: Sender) -> str:
+        """What to tell the vendor; it holds a secret."""
+        return senders.hook_url(sender.alias) or gettext("none: PUBLIC_URL is not set, or it hears nothing")
 
     @admin.display(description=_("rate in force"))
     def shown_rate(self, sender: Sender) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -12,7 +13,9 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from messaging import providers
 from messaging.models import Sender, SenderState
+from messaging.providers.base import Hears
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,20 @@ def set_rate(alias: str, rate: float | None) -> None:
         Sender.objects.filter(alias=alias).update(rate=rate, updated_at=Now())
         soon = Now() + timedelta(seconds=1)
         SenderState.objects.filter(alias=alias, free_at__gt=soon).update(free_at=soon)
+
+
+def hook_token(alias: str) -> str:
+    """The secret in the address of this account's door; empty when the account has no row."""
+    token = Sender.objects.filter(alias=alias).values_list("hook_token", flat=True).first()
+    return token.hex if token else ""
+
+
+def hook_url(alias: str) -> str:
+    """The address of this account's door as vendors see it; empty when nobody can reach us, or it hears nothing."""
+    if not settings.PUBLIC_URL or not isinstance(providers.get(alias), Hears):
+        return ""
+    token = hook_token(alias)
+    return f"{settings.PUBLIC_URL}/hooks/{quote(alias, safe='')}/{token}" if token else ""
 
 
 def standings() -> Sequence[Standing]:

@@ -13,7 +13,10 @@ from django.db.models import Count, Sum
 
 from campaigns.models import MESSAGE_STATUSES, Campaign, CampaignProgress
 from campaigns.models import Status as CampaignStatus
-from messaging import board, senders
+from messaging import board, hooks, senders, unmatched
+
+# More would take longer than a scrape should.
+MOST_COUNTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,19 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class Door:
+    """What came in: requests that wait to be worked off, for how long the oldest has, and those that could not be;
+    receipts that are tried again, and those that name no message of ours. Each is counted up to `MOST_COUNTED`.
+    """
+
+    waiting: int
+    oldest_seconds: float
+    faulty: int
+    early: int
+    unmatched: int
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """Everything; `notices` is None while Redis is away."""
 
@@ -40,11 +56,17 @@ class State:
     queues: Sequence[Queue]
     senders: Sequence[senders.Standing]
     notices: board.Notices | None
+    door: Door
 
 
 def read() -> State:
     """The state now. Raises the database's errors; a Redis that is away costs a second."""
-    return State(_messages(), _campaigns(), _queues(), senders.standings(), board.read())
+    return State(_messages(), _campaigns(), _queues(), senders.standings(), board.read(), _door())
+
+
+def _door() -> Door:
+    events = hooks.waiting(MOST_COUNTED)
+    return Door(events.events, events.oldest_seconds, events.faulty, *unmatched.counts(MOST_COUNTED))
 
 
 def _messages() -> dict[str, int]:

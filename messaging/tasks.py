@@ -19,13 +19,14 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from campaigns.models import Campaign
-from messaging import bells, delivery, dispatch, errands, heartbeat, leases, recovery  # noqa: F401 (heartbeat: its receivers)
+from messaging import bells, delivery, dispatch, errands, heartbeat, hooks, leases, recovery  # noqa: F401 (heartbeat: its receivers)
 from messaging.seats import Seats
 
 # So long a thread stays with one batch; then it is another campaign's turn, or the same one's again.
 TURN_SECONDS = 1.0
 # Longer, because with each turn the page that was read ahead is thrown away.
 LAUNCH_TURN_SECONDS = 5.0
+HOOKS_TURN_SECONDS = 0.5
 
 AWAY: dict[str, Any] = {
     "autoretry_for": (OperationalError, InterfaceError, BrokerError),
@@ -83,6 +84,25 @@ def launch(*, campaign_id: int, **_: Any) -> None:
         _launching.release()
     if more and (waiting := dispatch.next_launch()):
         bells.ring_launch(waiting)
+
+
+# One thread of a process works off, and not for long: the seats that deliver nothing are also for sweeps.
+_working_off = threading.Lock()
+
+
+@shared_task(name="messaging.hooks", **AWAY)
+def work_off(**_: Any) -> None:
+    """Work off what came in at the door until nothing is left or the turn is over."""
+    if not _working_off.acquire(blocking=False):
+        return
+    try:
+        ends = time.monotonic() + HOOKS_TURN_SECONDS
+        while (done := hooks.work_off()) and time.monotonic() < ends and not delivery.stopping.is_set():
+            pass
+    finally:
+        _working_off.release()
+    if done:
+        bells.ring_hooks()
 
 
 @shared_task(name="messaging.start", **AWAY)

@@ -43,7 +43,7 @@ def outbox() -> Iterator[Memory]:
 @pytest.fixture
 def empty_board() -> Iterator[None]:
     """Nothing stands on the noticeboard, and no fault is remembered."""
-    keys = [board._key(name) for name in ("outcomes", "latencies", "workers", "clocks")]
+    keys = [board._key(name) for name in ("outcomes", "latencies", "workers", "clocks", "refusals")]
     with redis.Redis.from_url(settings.REDIS_URL) as broker:
         broker.delete(*keys)
         board._Fault.until, board._Fault.told = 0.0, False

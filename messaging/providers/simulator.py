@@ -21,7 +21,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from messaging.providers.base import (
     Unknown,
 )
 from messaging.providers.pacing import paced
+from messaging.providers.simulated_receipts import HearsReceipts, Receipts
 
 THROTTLE_SECONDS = 3.0
 SLOW_SECONDS = 5.0
@@ -57,13 +58,14 @@ SPECIAL: dict[str, tuple[Outcome, bool]] = {
 TRIES = {"9991": 2, "9999": 1}
 
 
-class Simulator:
+class Simulator(HearsReceipts):
     """Accepts after `latency_seconds`, but for the shares of messages (0 to 1) that the rates name.
 
     Which message meets which fate depends on `seed`, its reference and its attempt alone, so a run can be repeated.
     `log` is a file of JSON lines, `{"reference": …, "at": …}`, one for each accepted envelope, written before the
     answer is given; `None` keeps no log. Two accepted lines with one reference are two messages on one handset.
     With `look_up` it can be asked afterwards what it took, and answers from the log.
+    `receipts` (see `Receipts`) are posted to our door, signed with `secret`, where somebody can reach us.
     """
 
     def __init__(
@@ -80,6 +82,8 @@ class Simulator:
         log: str | None = None,
         down: str | None = None,
         look_up: bool = False,
+        receipts: Mapping[str, float] | None = None,
+        secret: str = "",
     ) -> None:
         rates = [transient_rate, permanent_rate, throttle_rate, unknown_rate]
         if min(rates) < 0 or sum(rates) > 1:
@@ -94,6 +98,8 @@ class Simulator:
         self.seed = seed
         self.log = Path(log) if log else None
         self.down = Path(down) if down else None
+        self.secret = secret
+        self.receipts = Receipts(secret=secret, **(receipts or {}))
         self._first_seen: dict[str, float] = {}
         self._taken: set[str] = set()
         self._read_to = 0
@@ -112,7 +118,9 @@ class Simulator:
             await asyncio.sleep(SLOW_SECONDS)
         await asyncio.sleep(self.latency_seconds)
         fates = [self._fate(envelope) for envelope in envelopes]
-        self._note([envelope for envelope, (_, took) in zip(envelopes, fates, strict=True) if took])
+        taken = [envelope for envelope, (_, took) in zip(envelopes, fates, strict=True) if took]
+        self._note(taken)
+        self.receipts.tell_later(taken, self._chance)
         return [outcome for outcome, _ in fates]
 
     async def look_up(self, references: Sequence[str]) -> list[Outcome | None]:

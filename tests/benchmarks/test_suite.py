@@ -25,6 +25,7 @@ REACHES = {
     "delivery_vs_celery": "≥ 25",
     "http_vs_aiohttp": "≥ 0.6",
     "http_cpu": "≤ 1.5",
+    "receipts_vs_insert": "≥ 0.3",
     "vs_seed_design": "≥ 50",
     "limit_peak": "≤ 1",
     "limit_median": "≥ 0.95",

@@ -102,5 +102,5 @@ def test_the_messages_own_table_is_never_read_and_the_queries_are_few(outbox: Me
         sending_campaign()
     with CaptureQueriesContext(connection) as queries:
         state.read()
-    assert len(queries) == 5
+    assert len(queries) == 7
     assert not [query for query in queries.captured_queries if "outbound_messages" in query["sql"]]

@@ -1,4 +1,4 @@
-"""`manage.py purge --older-than 90d`: deletes campaigns that ended long ago, with their messages."""
+"""`manage.py purge --older-than 90d`: deletes campaigns that ended long ago, and what vendors told us long ago."""
 
 import argparse
 import re
@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from messaging.purge import ended_before, purge
+from messaging.purge import ended_before, purge, purge_received, received_before
 
 INTERRUPTED = 130
 
@@ -23,8 +23,8 @@ def days(text: str) -> timedelta:
 class Command(BaseCommand):
     help = (
         "Delete the campaigns that ended (sent, failed, cancelled) longer ago than that, with their messages, a few"
-        " thousand at a time. Customers, opt-outs and campaigns that have not ended stay. May be interrupted and"
-        " repeated."
+        " thousand at a time, and the received requests and unmatched receipts that are as old. Customers, opt-outs,"
+        " replies and campaigns that have not ended stay. May be interrupted and repeated."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -36,8 +36,11 @@ class Command(BaseCommand):
         age = options["older_than"]
         found = dict(ended_before(age).values_list("pk", "progress__total"))
         messages = sum(found.values())
+        events, receipts = (rows.count() for rows in received_before(age))
         what = f"{len(found):,} campaigns that ended more than {age.days} days ago, with {messages:,} messages"
-        if options["dry_run"] or not found:
+        if events or receipts:
+            what += f", and {events:,} received requests and {receipts:,} unmatched receipts as old"
+        if options["dry_run"] or not (found or events or receipts):
             self.stdout.write(f"There are {what}. Nothing was deleted.")
             return
         if not options["yes"]:
@@ -53,7 +56,7 @@ class Command(BaseCommand):
             raise CommandError("Nothing was deleted.")
 
     def _purge(self, campaign_ids: list[int], age: timedelta, expected: int) -> None:
-        campaigns = messages = 0
+        campaigns = messages = received = 0
         try:
             with tqdm(total=expected, unit=" messages", disable=not self.stderr.isatty(), dynamic_ncols=True) as bar:
                 for campaign_id in campaign_ids:
@@ -61,7 +64,10 @@ class Command(BaseCommand):
                         campaigns += deleted.campaign
                         messages += deleted.messages
                         bar.update(deleted.messages)
+            for count in purge_received(age):
+                received += count
         except KeyboardInterrupt:
             told = f"Interrupted after {campaigns:,} campaigns and {messages:,} messages; start it again to go on."
             raise CommandError(told, returncode=INTERRUPTED) from None
-        self.stdout.write(f"Deleted {campaigns:,} campaigns and {messages:,} messages.")
+        also = f", and {received:,} received requests and receipts" if received else ""
+        self.stdout.write(f"Deleted {campaigns:,} campaigns and {messages:,} messages{also}.")

@@ -12,7 +12,7 @@ from django.utils import timezone
 from messaging import state
 from messaging.board import BUCKETS, OUTCOMES, Notices
 from messaging.senders import Standing
-from messaging.state import Queue, State
+from messaging.state import Door, Queue, State
 
 WIDTH = 100
 
@@ -42,7 +42,10 @@ def _as_json(now: State) -> dict[str, Any]:
         by_provider: dict[str, dict[str, int]] = {}
         for (alias, name), count in sorted(now.notices.outcomes.items()):
             by_provider.setdefault(alias, {})[name] = count
-        found["notices"] |= {"outcomes": by_provider, "latency_buckets": BUCKETS}
+        refusals: dict[str, dict[str, int]] = {}
+        for (alias, why), count in sorted(now.notices.refusals.items()):
+            refusals.setdefault(alias, {})[why] = count
+        found["notices"] |= {"outcomes": by_provider, "refusals": refusals, "latency_buckets": BUCKETS}
         for worker, told in zip(now.notices.workers, found["notices"]["workers"], strict=True):
             told["is_alive"] = worker.is_alive
     return found
@@ -56,10 +59,20 @@ def _screen(now: State) -> Iterator[str]:
     yield ""
     yield from _table("Senders", ["parts/s", "failures", "now"], _sender_rows(now.senders))
     yield ""
+    yield _received(now.door)
+    yield ""
     if now.notices is None:
         yield "Redis does not answer: no word of providers' answers, workers and clocks."
     else:
         yield from _notices(now.notices)
+
+
+def _received(door: Door) -> str:
+    oldest = f" (the oldest {door.oldest_seconds:,.0f} s)" if door.waiting else ""
+    return (
+        f"{'Received':<10} waiting {door.waiting:,}{oldest}   faulty {door.faulty:,}   receipts tried again"
+        f" {door.early:,}   unmatched {door.unmatched:,}"
+    )
 
 
 def _notices(notices: Notices) -> Iterator[str]:
@@ -68,6 +81,10 @@ def _notices(notices: Notices) -> Iterator[str]:
         (alias, [f"{notices.outcomes.get((alias, name), 0):,}" for name in names] + [_average(notices, alias)])
         for alias in sorted({alias for alias, _ in notices.outcomes})
     ]
+    refused = {f"{alias or 'no sender'}: {why.replace('_', ' ')}": n for (alias, why), n in notices.refusals.items()}
+    if refused:
+        yield _counts("Refused", refused)
+        yield ""
     yield from _table("Answers", [*(name.replace("_", " ") for name in names), "a call"], rows)
     yield ""
     workers = [

@@ -40,6 +40,9 @@ class Http:
     accepted, 404 when it never was.
     """
 
+    LABEL = "JSON over HTTP"
+    SECRETS = frozenset({"headers"})
+
     def __init__(
         self,
         *,

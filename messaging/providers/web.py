@@ -89,6 +89,12 @@ class Web:
         except (aiohttp.ClientError, TimeoutError) as fault:
             return Unknown(f"no answer: {type(fault).__name__}")
 
+    async def close(self) -> None:
+        """End its connections; the next call makes new ones."""
+        session, self._session = self._session, None
+        if session:
+            await session.close()
+
     def _open(self) -> aiohttp.ClientSession:
         """The session of the process's one loop; made at the first call, because it belongs to a running loop."""
         if self._session is None:

@@ -190,7 +190,7 @@ class Campaign(models.Model):
         return self.name
 
     def revise(self, **changes: Any) -> None:
-        """Change name, channel, sender, text, template, times or weight, while the status and what was written allow it.
+        """Change name, channel, sender, text, template, times or weight, while status and rows allow it.
 
         A time makes a draft `scheduled`; raises `IllegalTransition`, and then nothing is changed, unless the campaign
         is a draft or scheduled, and, once its messages are written, unless only name, times and weight change. Later,

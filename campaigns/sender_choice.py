@@ -7,8 +7,13 @@ from django.utils.translation import gettext as _
 
 from customers.models import Channel
 
+
+def _nobody(_channel: str) -> Sequence[str]:
+    return ()
+
+
 # The aliases that serve a channel, in their order; messaging replaces it when it starts.
-serving: Callable[[str], Sequence[str]] = lambda _channel: ()
+serving: Callable[[str], Sequence[str]] = _nobody
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def every_key_is_one(**_: Any) -> list[CheckMessage]:
             problems.append(
                 Error(
                     f"Number {number} of SECRETS_KEYS is no key: 32 bytes in URL-safe base64 are one.",
-                    hint="Make one: python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'",
+                    hint="docs/senders.md says how to make one.",
                     id="messaging.E011",
                 )
             )

@@ -17,7 +17,7 @@ from campaigns.models import Campaign
 from campaigns.models import Status as CampaignStatus
 from messaging import accounts
 from messaging.models import MessageBatch, Sender, SenderState
-from messaging.secrets import Unreadable
+from messaging.secrets import Sealed, Unreadable
 
 # Campaigns of which something may still go out.
 RUNNING = (CampaignStatus.SCHEDULED, CampaignStatus.SENDING, CampaignStatus.PAUSED)
@@ -66,6 +66,13 @@ def ensure(model: Any = Sender) -> None:
     May be repeated, and run by several at once. `model` has the columns that the database has, while it is migrated.
     """
     model.objects.bulk_create([model(alias=alias) for alias in settings.MESSAGE_PROVIDERS], ignore_conflicts=True)
+
+
+def set_terms(alias: str, *, rate: float | None, kind: str) -> None:
+    """Set what people may of an account of the settings."""
+    with transaction.atomic():
+        Sender.objects.filter(alias=alias).update(kind=kind)
+        set_rate(alias, rate)
 
 
 def set_rate(alias: str, rate: float | None) -> None:
@@ -120,7 +127,7 @@ def _refuse_in_use(sender: Sender, channels: Collection[str]) -> None:
 def rotate() -> tuple[int, list[str]]:
     """Write all credentials anew with the first of SECRETS_KEYS: how many, and whose no key reads. May be repeated."""
     count, unreadable = 0, []
-    for pk in Sender.objects.exclude(sealed="").values_list("pk", flat=True):
+    for pk in Sender.objects.exclude(sealed=Sealed()).values_list("pk", flat=True):
         with transaction.atomic():
             sender = Sender.objects.select_for_update().filter(pk=pk).first()
             if sender is None:

@@ -11,6 +11,9 @@ from pytest_socket import socket_allow_hosts
 
 from messaging import accounts, bells, board, delivery, providers, throttle
 from messaging.providers.memory import Memory
+from tests.messaging.renting import rented
+
+__all__ = ["rented"]
 
 
 def pytest_configure() -> None:

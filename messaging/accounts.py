@@ -115,6 +115,8 @@ def make(account: Account) -> Provider:
         names = adapters.secrets_of(backend) & given.keys()
         credentials = {name: secrets.resolve(account.alias, name, given[name]) for name in names}
         return cast("Provider", backend(**given | credentials))
+    except Unusable:
+        raise
     except Unreadable as unreadable:
         raise Unusable(str(unreadable)) from None
     except Exception as mistake:  # noqa: BLE001  (whatever a third party's class raises is told as a sentence)
@@ -148,6 +150,8 @@ def _path(account: Account) -> str:
     if account.from_settings:
         return account.backend
     adapter = adapters.shipped().get(account.backend)
+    if not account.backend:
+        raise Unusable(_("There is no sender “%(alias)s” any more.") % {"alias": account.alias})
     if adapter is None:
         raise Unusable(
             _("Sender “%(alias)s” is of “%(backend)s”, for which there is no adapter.")

@@ -7,7 +7,7 @@ from typing import Any
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  (Django's name)
-from django.db import DEFAULT_DB_ALIAS, DatabaseError
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError
 from phonenumbers import SUPPORTED_REGIONS
 
 from customers.models import Channel
@@ -49,7 +49,7 @@ def _is_sender(alias: str) -> bool:
     """Whether people set it up; also when the database cannot be asked, since it may be away or still to be made."""
     try:
         return alias in accounts.known()
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         return True
 
 
@@ -77,7 +77,7 @@ def every_sender_can_be_made(*, databases: Collection[str] | None = None, **_: A
     problems: list[CheckMessage] = []
     try:
         senders = list(Sender.objects.filter(is_enabled=True).exclude(backend=""))
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         return []  # before the first migration
     for sender in senders:
         try:

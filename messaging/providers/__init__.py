@@ -73,7 +73,9 @@ def _start_loop() -> asyncio.AbstractEventLoop:
 
 
 def get(alias: str) -> Provider:
-    """The adapter of this alias, one that stops everything where none can be made; raises `UnknownAlias`."""
+    """The adapter of this alias, one that stops everything where none can be made or its account went; raises
+    `UnknownAlias`.
+    """
     with _current(alias) as provider:
         return provider
 
@@ -84,7 +86,13 @@ def _current(alias: str) -> Iterator[Provider]:
     # Adapters are imported through this package, by programs without models too.
     from messaging import accounts
 
-    account = accounts.get(alias)
+    try:
+        account = accounts.get(alias)
+    except UnknownAlias:
+        if alias not in _made:
+            raise
+        # It went while a batch of it was under way here: what is marked must get a verdict.
+        account = accounts.Account(alias, "")
     with _lock:
         before = made = _made.get(alias)
         if made is None or made.account != account:

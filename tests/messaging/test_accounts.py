@@ -7,9 +7,9 @@ import pytest
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models.functions import Now
 
-from campaigns.audience import CustomerList, InvalidAudience
+from campaigns.audience import CustomerList, Everybody, InvalidAudience
 from campaigns.models import Status
-from messaging import accounts, adapters, alerts, delivery, dispatch, leases, providers, secrets, senders
+from messaging import accounts, adapters, alerts, delivery, dispatch, leases, providers, secrets, senders, tasks
 from messaging.checks import every_sender_can_be_made
 from messaging.models import Alert, OutboundMessage, Sender
 from messaging.providers.base import Accepted, Envelope, Outcome, StopAll
@@ -176,6 +176,42 @@ def test_a_campaign_whose_sender_breaks_pauses_and_goes_on_when_it_is_mended(
         OutboundMessage.objects.order_by("id").values_list("address", flat=True)
     )
     assert outbox.outbox == []
+
+
+def test_a_sender_that_goes_while_its_messages_are_on_the_way_leaves_none_without_a_verdict(
+    rented: list[Rented],
+) -> None:
+    sender = rent()
+    campaign = launched(sender="line")
+    lease = leases.take()
+    assert lease
+    Sender.objects.filter(pk=sender.pk).delete()  # as no door does it
+    accounts.forget()
+
+    delivery.deliver(lease)
+
+    campaign.refresh_from_db()
+    assert (campaign.status, campaign.progress.pending) == (Status.PAUSED, 3)
+    assert "no sender “line” any more" in OutboundMessage.objects.filter(campaign=campaign).latest("id").last_error
+
+
+def test_a_launch_whose_sender_went_pauses_and_is_written_when_there_is_one_again(
+    rented: list[Rented], settings: Any
+) -> None:
+    campaign = factories.CampaignFactory.create()
+    factories.customers(3)
+    dispatch.send(campaign, Everybody(), by=None)
+    routes, settings.MESSAGE_ROUTES = settings.MESSAGE_ROUTES, {}
+
+    with pytest.raises(InvalidAudience):
+        tasks.launch(campaign_id=campaign.pk)
+
+    campaign.refresh_from_db()
+    assert (campaign.status, campaign.launching) == (Status.PAUSED, True)
+    settings.MESSAGE_ROUTES = routes
+    tasks.launch(campaign_id=campaign.pk)
+    campaign.refresh_from_db()
+    assert (campaign.launching, campaign.progress.pending) == (False, 3)
 
 
 def test_a_campaign_goes_out_by_the_sender_it_names_else_the_channels_default_else_the_route(

@@ -115,7 +115,7 @@ def _lease(candidate: Candidate) -> Lease | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    batch_id, channel, first_id, last_id, template, language = row
+    batch_id, channel, first_id, last_id, *template = row
     troubled = bool(candidate.failures or candidate.hold)
     return Lease(
         token,
@@ -128,8 +128,7 @@ def _lease(candidate: Candidate) -> Lease | None:
         seconds,
         troubled,
         probes,
-        template,
-        language,
+        *template,
     )
 
 

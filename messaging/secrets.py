@@ -63,7 +63,12 @@ def seal(credentials: Mapping[str, Any]) -> Sealed:
 
 
 def resolve(alias: str, name: str, value: Any) -> Any:
-    """The credential itself, where `value` says in which environment variable it is; raises `Unreadable`."""
+    """The credential itself, where `value`, or something in it, says in which environment variable it is.
+
+    Raises `Unreadable`.
+    """
+    if isinstance(value, Mapping):
+        return {key: resolve(alias, name, part) for key, part in value.items()}
     if not (isinstance(value, str) and value.startswith(FROM_ENVIRONMENT)):
         return value
     variable = value.removeprefix(FROM_ENVIRONMENT)

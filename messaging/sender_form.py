@@ -24,7 +24,7 @@ from customers.models import Channel
 from messaging import accounts, adapters, secrets
 from messaging.adapters import Option
 from messaging.models import Sender
-from messaging.secrets import FROM_ENVIRONMENT, Unreadable
+from messaging.secrets import Unreadable
 
 OPTION, REMOVE = "option_", "remove_"
 
@@ -131,13 +131,13 @@ def option_fields(sender: Sender) -> list[Any]:
 
 
 class SecretJSONField(forms.CharField):
-    """A credential of several parts, as JSON; or `env:NAME`."""
+    """A credential of several parts, as JSON, each of which may be `env:NAME`."""
 
     def clean(self, value: Any) -> Any:
         """The object, without repeating what cannot be read."""
         text = super().clean(value)
-        if not text or text.startswith(FROM_ENVIRONMENT):
-            return text
+        if not text:
+            return ""
         try:
             return forms.JSONField().clean(text)
         except ValidationError:

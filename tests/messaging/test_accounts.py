@@ -195,6 +195,8 @@ def test_a_sender_that_goes_while_its_messages_are_on_the_way_leaves_none_withou
     assert "no sender “line” any more" in OutboundMessage.objects.filter(campaign=campaign).latest("id").last_error
 
 
+# Pages are read by another connection, which sees what is committed.
+@pytest.mark.django_db(transaction=True)
 def test_a_launch_whose_sender_went_pauses_and_is_written_when_there_is_one_again(
     rented: list[Rented], settings: Any
 ) -> None:

@@ -63,6 +63,8 @@ def test_a_credential_may_stand_in_the_environment(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("LINE_TOKEN", "from outside")
     assert secrets.resolve("line", "token", "env:LINE_TOKEN") == "from outside"
     assert secrets.resolve("line", "token", "itself") == "itself"
+    headers = {"Authorization": "env:LINE_TOKEN", "X-Plan": "gold"}
+    assert secrets.resolve("line", "headers", headers) == {"Authorization": "from outside", "X-Plan": "gold"}
     monkeypatch.setenv("LINE_TOKEN", "")
     with pytest.raises(Unreadable, match="“line” takes its token from the environment variable LINE_TOKEN"):
         secrets.resolve("line", "token", "env:LINE_TOKEN")

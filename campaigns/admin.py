@@ -24,6 +24,8 @@ from customers.tables import ModelAdmin
 EDITABLE = frozenset({Status.DRAFT, Status.SCHEDULED})
 # While it goes out or is held back, expiry and weight can still be changed.
 BEGUN = frozenset({Status.SENDING, Status.PAUSED, *ENDED})
+# What of it the messages are made of and go out by.
+WRITTEN = ("channel", "sender", "base_template", "whatsapp_template", "whatsapp_language")
 SAVE_BUTTONS = ("show_save", "show_save_and_continue", "show_save_and_add_another")
 
 
@@ -78,7 +80,11 @@ class CampaignAdmin(ModelAdmin[Campaign]):
 
     def get_fieldsets(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
         """What the marketer writes, then what Clarion knows."""
-        fieldsets: list[Any] = [(None, {"fields": ("name", "channel", "base_template", ("expires_at", "weight"))})]
+        written = (
+            "name", ("channel", "sender"), "base_template", ("whatsapp_template", "whatsapp_language"),
+            ("expires_at", "weight"),
+        )  # fmt: skip
+        fieldsets: list[Any] = [(None, {"fields": written})]
         if obj:
             pairs = [tuple(self.facts[first : first + 2]) for first in range(0, len(self.facts), 2)]
             fieldsets.append((_("What happened"), {"fields": pairs}))
@@ -89,10 +95,10 @@ class CampaignAdmin(ModelAdmin[Campaign]):
         if obj is None:
             return ()
         if obj.status in BEGUN:
-            return ("name", "channel", "base_template", *self.facts)
+            return ("name", *WRITTEN, *self.facts)
         if obj.status not in EDITABLE:
-            return ("name", "channel", "base_template", "expires_at", "weight", *self.facts)
-        return ("channel", "base_template", *self.facts) if obj.audience else self.facts
+            return ("name", *WRITTEN, "expires_at", "weight", *self.facts)
+        return (*WRITTEN, *self.facts) if obj.audience else self.facts
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """The buttons that the campaign's status and the user's permissions allow."""

@@ -13,10 +13,11 @@ from rest_framework.exceptions import ErrorDetail
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from campaigns import sender_choice
 from campaigns.models import HEAVIEST, LONGEST_TEMPLATE, MESSAGE_STATUSES, Campaign, Status
 from campaigns.preview import preview
 from customers.models import Channel, Customer
-from customers.strict import METHODS, Moment, Nothing, StrictFields, StrictModelSerializer, StrictView, Text
+from customers.strict import METHODS, Moment, Nothing, StrictFields, StrictModelSerializer, StrictView, Text, refuse
 
 
 class StatsSerializer(serializers.Serializer[Any]):
@@ -67,9 +68,9 @@ class CampaignSerializer(StrictModelSerializer[Campaign]):
     class Meta:
         model = Campaign
         fields = (
-            "id", "name", "channel", "status", "reason", "base_template", "scheduled_at", "expires_at",
-            "weight", "audience", "stats", "expected", "launching", "created_by", "launched_by", "created_at",
-            "updated_at", "launched_at", "started_at", "ended_at",
+            "id", "name", "channel", "sender", "status", "reason", "base_template", "whatsapp_template",
+            "whatsapp_language", "scheduled_at", "expires_at", "weight", "audience", "stats", "expected", "launching",
+            "created_by", "launched_by", "created_at", "updated_at", "launched_at", "started_at", "ended_at",
         )  # fmt: skip
         read_only_fields = (
             "status", "expected", "launching", "created_by", "launched_by", "created_at", "updated_at", "launched_at",
@@ -103,13 +104,27 @@ class CampaignSerializer(StrictModelSerializer[Campaign]):
         return _to_come(value)
 
     def validate(self, attrs: Any) -> Any:
-        """It expires later than it starts, whichever of the two times is given."""
+        """It expires later than it starts, whichever is given; its sender serves its channel, and a template has its
+        template has its language.
+        """
+        self._refuse_sender(attrs)
         start, end = (attrs.get(name, getattr(self.instance, name, None)) for name in ("scheduled_at", "expires_at"))
         given = [name for name in ("expires_at", "scheduled_at") if attrs.get(name)]
         if given and start and end and end <= start:
             sentence = _("The campaign must expire later than it starts.")
             raise serializers.ValidationError({given[0]: [ErrorDetail(str(sentence), "expires_first")]})
         return attrs
+
+    def _refuse_sender(self, attrs: Any) -> None:
+        channel, sender, template, language = (
+            attrs.get(name, getattr(self.instance, name, ""))
+            for name in ("channel", "sender", "whatsapp_template", "whatsapp_language")
+        )
+        if attrs.keys() & {"channel", "sender"} and (problem := sender_choice.mistake(sender, channel)):
+            refuse("sender", problem, "unknown_sender")
+        if bool(template) != bool(language) or (template and channel != Channel.WHATSAPP):
+            sentence = _("A WhatsApp template needs its language, and the channel WhatsApp.")
+            refuse("whatsapp_template", sentence, "incomplete_template")
 
     def create(self, validated_data: dict[str, Any]) -> Campaign:
         """A draft, or scheduled when it has a time."""

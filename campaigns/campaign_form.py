@@ -14,9 +14,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from campaigns import parts, rendering
+from campaigns import parts, rendering, sender_choice
 from campaigns.models import LONGEST_TEMPLATE, Campaign
 from campaigns.placeholders import TEXT_COLUMNS
 from campaigns.preview import preview
@@ -35,7 +35,7 @@ class TemplateField(forms.CharField):
 
 
 class CampaignForm(forms.ModelForm[Campaign]):
-    """Name, channel, text, expiry and weight; the time is the schedule dialog's."""
+    """Name, channel, sender, text, template, expiry and weight; the time is the schedule dialog's."""
 
     expires_at = forms.DateTimeField(
         label=_("Expires at"),
@@ -47,12 +47,20 @@ class CampaignForm(forms.ModelForm[Campaign]):
         label=_("Text"), required=False, strip=False, validators=[MaxLengthValidator(LONGEST_TEMPLATE)]
     )
 
+    sender = forms.ChoiceField(label=_("Sender"), required=False, widget=UnfoldAdminSelectWidget)
+
     class Meta:
         model = Campaign
-        fields = ("name", "channel", "base_template", "expires_at", "weight")
+        fields = (
+            "name", "channel", "sender", "base_template", "whatsapp_template", "whatsapp_language", "expires_at",
+            "weight",
+        )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if isinstance(field := self.fields.get("sender"), forms.ChoiceField):
+            field.help_text = Campaign._meta.get_field("sender").help_text  # noqa: SLF001  (Django's documented API)
+            field.choices = _senders(self.instance.sender)
         if field := self.fields.get("expires_at"):
             field.help_text = _("What has not gone out by then is never sent. In the time zone %(zone)s.") % {
                 "zone": timezone.get_current_timezone_name()
@@ -82,6 +90,21 @@ class CampaignForm(forms.ModelForm[Campaign]):
         if self.instance.scheduled_at and at <= self.instance.scheduled_at:
             raise ValidationError(_("The campaign must expire later than it starts."))
         return at
+
+    def clean(self) -> dict[str, Any] | None:
+        """The sender serves the channel; what is no longer edited was looked at before."""
+        cleaned = super().clean() or self.cleaned_data
+        channel = cleaned.get("channel", self.instance.channel)
+        if problem := sender_choice.mistake(cleaned.get("sender", ""), channel):
+            self.add_error("sender", problem)
+        return cleaned
+
+
+def _senders(chosen: str) -> list[tuple[str, str]]:
+    """Those that can be chosen, and the one that was, though it may be gone."""
+    known = {each.alias: str(each) for each in sender_choice.choices()}
+    gone = {chosen: chosen} if chosen else {}
+    return [("", gettext("the channel's default")), *(gone | known).items()]
 
 
 def fields_help() -> SafeString:

@@ -26,14 +26,19 @@ class Refused(Exception):
     """What was asked for cannot be done as the form says; `str()` is the sentence shown above it."""
 
 
-class Dialog:
-    """One verb as a page. Subclasses name it, say when it is offered, what it will do, and do it."""
+class Verb:
+    """What a button on a page says, and where it leads."""
 
     name: ClassVar[str]
     title: ClassVar[Any]
-    submit: ClassVar[Any]
     icon: ClassVar[str]
     variant: ClassVar[ActionVariant] = ActionVariant.DEFAULT
+
+
+class Dialog(Verb):
+    """One verb as a page. Subclasses name it, say when it is offered, what it will do, and do it."""
+
+    submit: ClassVar[Any]
     is_dangerous: ClassVar[bool] = False
     permission: ClassVar[str] = "campaigns.change_campaign"
     statuses: ClassVar[frozenset[Status]]
@@ -135,7 +140,7 @@ def page_url(campaign: Campaign) -> str:
     return reverse("admin:campaigns_campaign_change", args=[campaign.pk])
 
 
-def button(dialog: type[Dialog]) -> Callable[[View], View]:
+def button(dialog: type[Verb]) -> Callable[[View], View]:
     """Mark an admin's method as the view behind a dialog's button: what unfold reads of an action of the change page.
 
     unfold's own decorator is not used: its permissions know no status, and its system check asks the database before

@@ -15,6 +15,8 @@ from campaigns.indexes import LongNamedIndex
 from customers.models import Channel
 
 LONGEST_TEMPLATE = 5_000
+# Of a template's name (WhatsApp Cloud API, message templates).
+LONGEST_TEMPLATE_NAME = 512
 HEAVIEST = 100
 
 
@@ -105,6 +107,21 @@ class Campaign(models.Model):
     base_template = models.TextField(
         _("text"), blank=True, default="", db_default="", validators=[MaxLengthValidator(LONGEST_TEMPLATE)]
     )
+    sender = models.CharField(
+        _("sender"), max_length=64, blank=True, default="", db_default="",
+        help_text=_("The account that it goes out by; empty: the channel's default."),
+    )  # fmt: skip
+    whatsapp_template = models.CharField(
+        _("WhatsApp template"), max_length=LONGEST_TEMPLATE_NAME, blank=True, default="", db_default="",
+        help_text=_(
+            "The name of a template that WhatsApp approved: the values of the text's placeholders, in their order, fill"
+            " its variables. Empty: free text, which WhatsApp delivers only within 24 hours of a person's message."
+        ),
+    )  # fmt: skip
+    whatsapp_language = models.CharField(
+        _("template's language"), max_length=16, blank=True, default="", db_default="",
+        help_text=_("As it was approved, for example en_GB."),
+    )  # fmt: skip
     scheduled_at = models.DateTimeField(_("scheduled at"), null=True, blank=True)
     expires_at = models.DateTimeField(
         _("expires at"), null=True, blank=True,
@@ -161,13 +178,19 @@ class Campaign(models.Model):
                 name="campaigns_base_template_length",
             ),
             models.CheckConstraint(condition=Q(weight__gte=1, weight__lte=HEAVIEST), name="campaigns_weight"),
+            models.CheckConstraint(
+                condition=Q(whatsapp_template="", whatsapp_language="")
+                | (Q(channel=Channel.WHATSAPP) & ~Q(whatsapp_template="") & ~Q(whatsapp_language="")),
+                name="campaigns_whatsapp_template",
+                violation_error_message=_("A WhatsApp template needs its language, and the channel WhatsApp."),
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
 
     def revise(self, **changes: Any) -> None:
-        """Change name, channel, text, times or weight, while the status and what was already written allow it.
+        """Change name, channel, sender, text, template, times or weight, while status and rows allow it.
 
         A time makes a draft `scheduled`; raises `IllegalTransition`, and then nothing is changed, unless the campaign
         is a draft or scheduled, and, once its messages are written, unless only name, times and weight change. Later,

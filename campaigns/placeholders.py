@@ -101,6 +101,8 @@ class Template:
     _slots: tuple[Slot, ...]
     # The literals, and between them one hole for each slot.
     _pieces: tuple[str, ...]
+    # Every placeholder that is replaced, in its order: None for the next slot, else the same words for everybody.
+    _order: tuple[str | None, ...]
     # Takes the slots' values from a row, when all are columns of text.
     _pick: Callable[[Sequence[str]], Sequence[str]] | None
 
@@ -126,6 +128,12 @@ class Template:
         row = self._with_attributes(row)
         texts = [slot.value(row) or slot.default for slot in self._slots]
         return self._fill(texts) if all(texts) else self._close_gaps(texts)
+
+    def values(self, row: Sequence[Any]) -> tuple[str, ...]:
+        """What replaces each placeholder for this customer, in their order; those that stay as written are none."""
+        row = self._with_attributes(row)
+        texts = iter([slot.value(row) or slot.default for slot in self._slots])
+        return tuple(next(texts) if word is None else word for word in self._order)
 
     def missing_fields(self, row: Sequence[Any]) -> tuple[str, ...]:
         """The fields of `fields` that have no value in this row, whether or not a default stands in for them."""
@@ -167,6 +175,7 @@ def compile_template(text: str, attributes: Iterable[str]) -> Template:
     """
     find, position = _finder(attributes), _position_finder(text)
     pieces, placeholders, unknown, opened, end = [""], [], [], set(), 0
+    order: list[str | None] = []
     for match in PLACEHOLDER.finditer(text):
         pieces[-1] += text[end : match.start()]
         end = match.end()
@@ -177,13 +186,15 @@ def compile_template(text: str, attributes: Iterable[str]) -> Template:
             unknown.append(Unknown(name, *position(match.start()), bool(bar)))
         if field or (bar and not default):
             placeholders.append((field, default))
+            order.append(None)
             pieces += ["", ""]
         else:
+            order += [default] if default else []
             pieces[-1] += default or match[0]
     pieces[-1] += text[end:]
     braces = (brace.start() for brace in re.finditer("{", text))
     unclosed = tuple(Unclosed(*position(brace)) for brace in braces if brace not in opened)
-    return _assemble(text, pieces, placeholders, tuple(unknown), unclosed)
+    return _assemble(text, pieces, placeholders, order, tuple(unknown), unclosed)
 
 
 def as_text(value: Any) -> str:
@@ -253,6 +264,7 @@ def _assemble(
     text: str,
     pieces: Sequence[str],
     placeholders: Sequence[tuple[_Field | None, str]],
+    order: Sequence[str | None],
     unknown: tuple[Unknown, ...],
     unclosed: tuple[Unclosed, ...],
 ) -> Template:
@@ -271,6 +283,7 @@ def _assemble(
         unclosed=unclosed,
         _slots=slots,
         _pieces=tuple(pieces),
+        _order=tuple(order),
         _pick=_picker(columns, slots),
     )
 

@@ -16,6 +16,7 @@ class Preview:
     encoding: str | None
     missing_fields: tuple[str, ...]
     used_template: str
+    variables: tuple[str, ...] = ()
 
 
 def preview(campaign: Campaign, customer: Customer, template: str | None = None) -> Preview:
@@ -37,4 +38,5 @@ def preview(campaign: Campaign, customer: Customer, template: str | None = None)
         encoding=counted.encoding if counted else None,
         missing_fields=tuple(dict.fromkeys((*compiled.missing_fields(row), *unknown))),
         used_template=used,
+        variables=compiled.values(row),
     )

@@ -37,6 +37,9 @@ class Template(Protocol):
     def render_row(self, row: Sequence[Any]) -> str:
         """The text for one customer, given as the values of `columns`."""
 
+    def values(self, row: Sequence[Any]) -> tuple[str, ...]:
+        """What replaces each placeholder for one customer, in their order."""
+
     def row(self, customer: Mapping[str, Any]) -> tuple[Any, ...]:
         """The values of `columns`, from column names with their values."""
 

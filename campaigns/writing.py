@@ -17,13 +17,17 @@ LOCK = "FOR KEY SHARE OF customers"
 
 
 class Letter(NamedTuple):
-    """What one customer would get, cut after `LONGEST_TEXT` + 1 characters, and whether the number has opted out."""
+    """What one customer would get, cut after `LONGEST_TEXT` + 1 characters, and whether the number has opted out.
+
+    `variables` fill the campaign's WhatsApp template; None without one.
+    """
 
     customer_id: int
     address: str
     text: str
     parts: int
     opted_out: bool
+    variables: tuple[str, ...] | None = None
 
 
 class Writer:
@@ -33,6 +37,7 @@ class Writer:
         attributes = CustomerAttribute.objects.values_list("name", flat=True)
         self.template = rendering.compile(rendering.Language.SIMPLE, campaign.base_template, attributes)
         self.channel = campaign.channel
+        self.fills_template = bool(campaign.whatsapp_template)
         columns = "".join(f", {connection.ops.quote_name(column)}" for column in self.template.columns)
         self._select = f"SELECT id, phone, {consent.opted_out_sql('customers.phone')}{columns} FROM customers"  # noqa: S608
 
@@ -61,4 +66,5 @@ class Writer:
         render, is_sms = self.template.render_row, self.channel == Channel.SMS
         for customer_id, phone, opted_out, *values in rows:
             text = render(values)[: LONGEST_TEXT + 1]
-            yield Letter(customer_id, phone, text, parts.count(text).parts if is_sms else 1, opted_out)
+            variables = self.template.values(values) if self.fills_template else None
+            yield Letter(customer_id, phone, text, parts.count(text).parts if is_sms else 1, opted_out, variables)

@@ -7,6 +7,7 @@ from campaigns.api import CampaignViewSet
 from config.docs import DocsView, SchemaView
 from customers.api import CustomerViewSet
 from messaging.api import CampaignMessagesViewSet, LaunchViewSet, MessageViewSet
+from messaging.sender_api import SenderViewSet
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("customers", CustomerViewSet, basename="customer")
@@ -14,6 +15,7 @@ router.register("campaigns", CampaignViewSet, basename="campaign")
 router.register("campaigns", LaunchViewSet, basename="launch")
 router.register("campaigns/<int:campaign>/messages", CampaignMessagesViewSet, basename="campaign-message")
 router.register("messages", MessageViewSet, basename="message")
+router.register("senders", SenderViewSet, basename="sender")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("schema", SchemaView.as_view(), name="schema"),

@@ -281,6 +281,9 @@ MESSAGE_PROVIDERS: dict[str, Any] = {
 # The alias that serves each channel.
 MESSAGE_ROUTES: dict[str, str] = pairs(env.str("MESSAGE_ROUTES", ""))
 
+# Fernet keys for the credentials of senders: the first writes, all read; beside them what SECRET_KEY stands for.
+SECRETS_KEYS: list[str] = env.list("SECRETS_KEYS", [])
+
 # Dotted paths of functions called with each alert, beside the log and the e-mail to ADMINS.
 ALERT_HOOKS: list[str] = env.list("ALERT_HOOKS", [])
 _admins: list[str] = env.list("ADMINS", [])

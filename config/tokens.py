@@ -21,6 +21,7 @@ PERMISSIONS = frozenset(
         *(f"customers.{verb}_customer" for verb in ("add", "change", "delete", "view")),
         *(f"campaigns.{verb}_campaign" for verb in ("add", "change", "delete", "view", "send")),
         "messaging.view_outboundmessage",
+        "messaging.view_sender",
     }
 )
 

@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -14,6 +13,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from campaigns.models import Campaign
 from customers.admin import ByPhone
 from customers.models import Customer
+from messaging import accounts
 from messaging.arrivals_admin import HookEventAdmin, UnmatchedReceiptAdmin
 from messaging.campaign_admin import SendingCampaignAdmin, WrittenToCustomerAdmin
 from messaging.models import OutboundMessage
@@ -44,14 +44,14 @@ class ReasonFilter(admin.SimpleListFilter):
 
 
 class ProviderFilter(admin.SimpleListFilter):
-    """By provider, from the settings and not from the table."""
+    """By provider, from the accounts and not from the table."""
 
     title = _("provider")
     parameter_name = "provider"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         """Every alias."""
-        return [(alias, alias) for alias in settings.MESSAGE_PROVIDERS]
+        return [(alias, alias) for alias in accounts.known()]
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
         """Messages that went through it."""

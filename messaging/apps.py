@@ -16,9 +16,13 @@ class MessagingConfig(AppConfig):
     verbose_name = _("Messages")
 
     def ready(self) -> None:
-        """Import the checks, which register themselves, and see to it that migrating makes the senders' rows."""
-        from messaging import checks  # noqa: F401  (models must be loaded first)
+        """Import the checks, which register themselves, tell campaigns of the senders, and see to it that migrating
+        makes the senders' rows.
+        """
+        from campaigns import sender_choice
+        from messaging import accounts, checks  # noqa: F401  (models must be loaded first)
 
+        sender_choice.serving = accounts.serving
         post_migrate.connect(_ensure_senders, sender=self)
 
 
@@ -27,4 +31,4 @@ def _ensure_senders(*, using: str, apps: Any = every_app, **_: Any) -> None:
     from messaging import senders
 
     if using == DEFAULT_DB_ALIAS and "sender" in apps.all_models["messaging"]:
-        senders.ensure()
+        senders.ensure(apps.get_model("messaging", "sender"))

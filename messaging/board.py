@@ -27,6 +27,8 @@ NOTING_SECONDS, READING_SECONDS = 0.2, 1.0
 LEFT_ALONE_SECONDS = 10.0
 # A worker says something every two seconds.
 ALIVE_SECONDS = 15.0
+# What providers answered lately is counted in spans of so long, by the clock of who notes it.
+SPAN_SECONDS, SPANS = 300, 12
 # A killed worker is shown as silent for an hour; one that ended in peace goes at once.
 REMEMBERED_SECONDS = 3600
 
@@ -77,10 +79,13 @@ def tally(alias: str, outcomes: Sequence[Outcome], seconds: float) -> None:
     away.
     """
     counts = {OUTCOMES[kind]: count for kind, count in Counter(map(type, outcomes)).items()}
+    span = _span(0)
 
     def write(board: Any) -> None:
         for name, count in counts.items():
             board.hincrby(_key("outcomes"), f"{name}:{alias}", count)
+            board.hincrby(span, f"{name}:{alias}", count)
+        board.expire(span, (SPANS + 1) * SPAN_SECONDS)
         board.hincrby(_key("latencies"), f"{bisect_left(BUCKETS, seconds)}:{alias}", 1)
         board.hincrbyfloat(_key("latencies"), f"sum:{alias}", seconds)
 
@@ -90,6 +95,22 @@ def tally(alias: str, outcomes: Sequence[Outcome], seconds: float) -> None:
 def refused(alias: str, why: str) -> None:
     """Count a request that our door did not take; `alias` is empty for one that is none of ours. Never raises."""
     _note(lambda board: board.hincrby(_key("refusals"), f"{why}:{alias}", 1))
+
+
+def last_hour(alias: str) -> Mapping[str, int] | None:
+    """What this provider answered within the last hour, by outcome; None when Redis does not answer within a second."""
+    try:
+        with _client(settings.REDIS_URL, READING_SECONDS).pipeline(transaction=False) as board:
+            for back in range(SPANS):
+                board.hgetall(_span(back))
+            spans = board.execute()
+    except (redis.RedisError, OSError) as fault:
+        log.warning("board_unreadable", fault=type(fault).__name__)
+        return None
+    counts: Counter[str] = Counter()
+    for span in spans:
+        counts.update({name: int(count) for (name, whose), count in _split(span) if whose == alias})
+    return counts
 
 
 def sign_of_clock(name: str) -> None:
@@ -172,6 +193,10 @@ def _client(url: str, seconds: float) -> redis.Redis:
 
 def _key(name: str) -> str:
     return f"{settings.CELERY_BROKER_TRANSPORT_OPTIONS['global_keyprefix']}clarion:{name}"
+
+
+def _span(back: int) -> str:
+    return _key(f"outcomes:{int(time.time() // SPAN_SECONDS) - back}")
 
 
 def _member(*facts: str | int) -> str:

@@ -229,10 +229,14 @@ class TestSend(Dialog):
         """Send it; raises `Refused` with what the provider said unless it accepted."""
         phone = form.cleaned_data["phone"]
         customer = form.cleaned_data["customer"] or _like(phone)
-        text = preview(self.campaign, customer).rendered_content if customer else self.campaign.base_template
+        shown = preview(self.campaign, customer) if customer else None
+        text = shown.rendered_content if shown else self.campaign.base_template
         if not text.strip():
             raise Refused(_("The text is empty."))
-        outcome = dispatch.send_test(self.campaign, phone=phone, text=text, reference=secrets.token_hex(8))
+        variables = shown.variables if shown else ()
+        outcome = dispatch.send_test(
+            self.campaign, phone=phone, text=text, reference=secrets.token_hex(8), variables=variables
+        )
         if isinstance(outcome, Accepted):
             return _("The provider accepted the test message.")
         if isinstance(outcome, OptedOut):

@@ -2,29 +2,41 @@
 
 import math
 import re
+from collections.abc import Collection
 from typing import Any
 
+from cryptography.fernet import Fernet
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
-from django.utils.module_loading import import_string
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  (Django's name)
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError
 from phonenumbers import SUPPORTED_REGIONS
 
 from customers.models import Channel
-from messaging.models import LOWEST_RATE
+from messaging import accounts
+from messaging.models import LOWEST_RATE, Sender
 
 
 @register()
 def every_channel_has_a_provider(**_: Any) -> list[CheckMessage]:
-    """Each channel is routed to an alias of MESSAGE_PROVIDERS whose class can be made with its options."""
+    """Each channel of MESSAGE_ROUTES leads to an account; a channel without a route needs a default of the admin."""
     problems: list[CheckMessage] = []
     for channel in Channel.values:
         alias = settings.MESSAGE_ROUTES.get(channel)
-        if alias not in settings.MESSAGE_PROVIDERS:
+        if alias is None:
+            problems.append(
+                Warning(
+                    f"MESSAGE_ROUTES names no account for {channel}: campaigns of it go out by the sender that is the"
+                    " default there, or that they name.",
+                    hint="Set for example MESSAGE_ROUTES=sms=simulator,whatsapp=simulator, or make a sender in the"
+                    " admin and silence this with SILENCED_SYSTEM_CHECKS.",
+                    id="messaging.W001",
+                )
+            )
+        elif alias not in settings.MESSAGE_PROVIDERS and not _is_sender(alias):
             problems.append(
                 Error(
-                    f"MESSAGE_ROUTES sends {channel} to {alias!r}, which is no alias of MESSAGE_PROVIDERS.",
-                    hint="Set for example MESSAGE_ROUTES=sms=simulator,whatsapp=simulator. "
-                    f"Known aliases: {', '.join(sorted(settings.MESSAGE_PROVIDERS))}.",
+                    f"MESSAGE_ROUTES sends {channel} to {alias!r}: no alias of MESSAGE_PROVIDERS, and no sender.",
+                    hint=f"Known aliases: {', '.join(sorted(settings.MESSAGE_PROVIDERS))}.",
                     id="messaging.E001",
                 )
             )
@@ -34,16 +46,63 @@ def every_channel_has_a_provider(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def _is_sender(alias: str) -> bool:
+    """Whether people set it up; also when the database cannot be asked, since it may be away or still to be made."""
+    try:
+        return alias in accounts.known()
+    except (DatabaseError, InterfaceError):
+        return True
+
+
 @register()
 def every_provider_can_be_made(**_: Any) -> list[CheckMessage]:
-    """The class behind each alias in use can be imported and takes its options."""
+    """The class behind each alias of the settings in use can be imported and takes its options, read credentials
+    included.
+    """
     problems: list[CheckMessage] = []
     for alias in sorted(set(settings.MESSAGE_ROUTES.values()) & settings.MESSAGE_PROVIDERS.keys()):
-        entry = settings.MESSAGE_PROVIDERS[alias]
         try:
-            import_string(entry["BACKEND"])(**entry.get("OPTIONS", {}))
-        except Exception as mistake:  # noqa: BLE001  (whatever a third party's class raises is told as a sentence)
+            accounts.make(accounts.get(alias))
+        except accounts.Unusable as mistake:
             problems.append(Error(f"MESSAGE_PROVIDERS[{alias!r}] cannot be made: {mistake}", id="messaging.E003"))
+    return problems
+
+
+@register(Tags.database)
+def every_sender_can_be_made(*, databases: Collection[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Each enabled sender's credentials can be read and its adapter takes its options. A warning: what does not use it
+    must not be kept from starting, and what does use it pauses.
+    """
+    if DEFAULT_DB_ALIAS not in (databases or ()):
+        return []
+    problems: list[CheckMessage] = []
+    try:
+        senders = list(Sender.objects.filter(is_enabled=True).exclude(backend=""))
+    except (DatabaseError, InterfaceError):
+        return []  # before the first migration
+    for sender in senders:
+        try:
+            accounts.make(accounts.of(sender))
+        except accounts.Unusable as mistake:
+            problems.append(Warning(str(mistake), id="messaging.W002"))
+    return problems
+
+
+@register()
+def every_key_is_one(**_: Any) -> list[CheckMessage]:
+    """SECRETS_KEYS holds keys."""
+    problems: list[CheckMessage] = []
+    for number, key in enumerate(settings.SECRETS_KEYS, start=1):
+        try:
+            Fernet(key)
+        except ValueError:
+            problems.append(
+                Error(
+                    f"Number {number} of SECRETS_KEYS is no key: 32 bytes in URL-safe base64 are one.",
+                    hint="docs/senders.md says how to make one.",
+                    id="messaging.E011",
+                )
+            )
     return problems
 
 

@@ -4,6 +4,7 @@ No transaction is open while the provider is called. A worker that dies leaves o
 turns `unknown` when the lease has run out; what it had not marked was never touched.
 """
 
+import json
 import random
 import threading
 import time
@@ -22,7 +23,7 @@ from messaging import alerts, bells, board, breaker, leases, look_ups, providers
 from messaging.leases import Lease, Released
 from messaging.models import Status
 from messaging.patience import persistently
-from messaging.providers.base import Envelope, Outcome, StopAll
+from messaging.providers.base import Envelope, Outcome, StopAll, Template
 from messaging.reasons import Reason
 from messaging.throttle import Grant
 from messaging.verdicts import RetryPolicy, Verdict, verdict
@@ -97,7 +98,7 @@ def stop(campaign_id: int) -> None:
         alerts.note(campaign_id, alerts.Code.PROVIDER_STOPPED)
 
 
-Row = Sequence[Any]  # id, status, address, rendered_content, parts, retry_count, retries_before
+Row = Sequence[Any]  # id, status, address, rendered_content, parts, retry_count, retries_before, variables
 
 
 def _deliver_slice(lease: Lease, rows: Sequence[Row], grant: Grant, *, begun: float) -> bool:
@@ -133,9 +134,15 @@ def _envelopes(lease: Lease, rows: Sequence[Row], grant: Grant) -> list[Envelope
     ats = accumulate((row[4] * grant.spacing for row in rows), initial=grant.call_at)
     door = senders.hook_url(lease.provider)
     return [
-        Envelope(str(row[0]), lease.channel, row[2], row[3], row[4], row[5], at, receipt_url=door)
+        Envelope(
+            str(row[0]), lease.channel, row[2], row[3], row[4], row[5], at, _template(lease, row[7]), receipt_url=door
+        )
         for row, at in zip(rows, ats, strict=False)
     ]
+
+
+def _template(lease: Lease, variables: str | None) -> Template | None:
+    return Template(lease.template, lease.language, tuple(json.loads(variables or "[]"))) if lease.template else None
 
 
 def _verdicts(rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Verdict]:
@@ -220,7 +227,7 @@ WHERE EXISTS (SELECT 1 FROM renewed)
     AND message.status = 'pending' AND (message.due_at IS NULL OR message.due_at <= statement_timestamp())
     AND EXISTS (SELECT 1 FROM campaigns WHERE id = %(campaign)s AND status = 'sending')
 RETURNING message.id, message.status, message.address, message.rendered_content, message.parts, message.retry_count,
-    message.retries_before
+    message.retries_before, message.variables
 """  # noqa: S608
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import structlog
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
@@ -24,10 +23,10 @@ from campaigns.models import Status as CampaignStatus
 from campaigns.writing import Writer
 from customers import consent
 from customers.models import Channel, Customer
-from messaging import alerts, bells, providers, rows, throttle
+from messaging import accounts, alerts, bells, providers, rows, throttle
 from messaging.ahead import read_ahead
 from messaging.models import Launch, MessageBatch, OutboundMessage
-from messaging.providers.base import Envelope, OptedOut, Outcome, SlowDown
+from messaging.providers.base import Envelope, OptedOut, Outcome, SlowDown, Template
 from messaging.rows import Rows
 
 log = structlog.get_logger(__name__)
@@ -94,6 +93,7 @@ def send(campaign: Campaign, audience: Audience, *, by: User | None) -> Queued:
         if not campaign.base_template.strip():
             raise InvalidAudience("empty_text", _("The campaign has no text."), "base_template")
         refuse_expired(campaign)
+        route(campaign)
         queued = _write_list(campaign, audience) if isinstance(audience, CustomerList) else _begin_launch(campaign)
         if not queued.expected:
             raise InvalidAudience("nobody", _("There is no customer to write to."), "all")
@@ -129,20 +129,35 @@ def estimate(campaign: Campaign, audience: Audience) -> Estimate:
     return Estimate(customers.count(), customers.opted_out(campaign.channel).count())
 
 
-def send_test(campaign: Campaign, *, phone: str, text: str, reference: str) -> Outcome:
+def send_test(campaign: Campaign, *, phone: str, text: str, reference: str, variables: Sequence[str] = ()) -> Outcome:
     """Hand one text to the campaign's provider at once, outside the ledger; the provider's outcome. Leaves the house.
 
     `reference` names it at the vendor: a repeated one may be refused there. A number that opted out gets nothing. It
-    goes before all that waits for the account's limit; `SlowDown` when even so its turn does not come soon.
+    goes before all that waits for the account's limit; `SlowDown` when even so its turn does not come soon. `variables`
+    fill the campaign's WhatsApp template. Raises `InvalidAudience` as `route` does.
     """
-    if consent.opted_out([phone], campaign.channel):
+    template = (
+        Template(campaign.whatsapp_template, campaign.whatsapp_language, tuple(variables))
+        if campaign.whatsapp_template
+        else None
+    )
+    return try_account(
+        route(campaign), channel=campaign.channel, phone=phone, text=text, reference=reference, template=template
+    )
+
+
+def try_account(
+    alias: str, *, channel: str, phone: str, text: str, reference: str, template: Template | None = None
+) -> Outcome:
+    """Hand one text to this account at once, outside the ledger, as `send_test`; raises `UnknownAlias`."""
+    if consent.opted_out([phone], channel):
         return OptedOut(_("The number has opted out of this channel."))
-    alias, count = route(campaign.channel), parts.count(text).parts if campaign.channel == Channel.SMS else 1
-    envelope = Envelope(f"test-{reference}", campaign.channel, phone, text, count)
+    count = parts.count(text).parts if channel == Channel.SMS else 1
+    envelope = Envelope(f"test-{reference}", channel, phone, text, count, template=template)
     if not throttle.acquire_urgently(alias, count, seconds=TEST_PATIENCE_SECONDS):
         return SlowDown(_("The account is at its limit; try again in a moment."))
     [outcome] = providers.submit(alias, [envelope])
-    log.info("test_sent", campaign=campaign.pk, outcome=type(outcome).__name__)
+    log.info("test_sent", provider=alias, outcome=type(outcome).__name__)
     return outcome
 
 
@@ -247,7 +262,7 @@ def _write_page(campaign: Campaign, page: Page) -> bool:
     here = Launch.objects.filter(pk=campaign.pk, cursor=page.after)
     if not (here.update(cursor=page.up_to, written_at=Now()) if page.is_full else here.delete()[0]):
         return False
-    rows.write(page.rows, route(campaign.channel))
+    rows.write(page.rows, route(campaign))
     if not page.is_full:
         Campaign.objects.filter(pk=campaign.pk).update(launching=False)
     bells.on_commit(lambda: bells.ring_delivery(len(page.rows.batches)))
@@ -260,9 +275,20 @@ def _launching(campaign_id: int) -> Campaign | None:
     return launching.select_for_update(skip_locked=True, no_key=True).first()
 
 
-def route(channel: str) -> str:
-    """The alias of the provider that serves this channel."""
-    return settings.MESSAGE_ROUTES[channel]
+def route(campaign: Campaign) -> str:
+    """The alias of the account by which it goes out: its own, or its channel's default.
+
+    Raises `InvalidAudience` where that is none, or one that is not enabled or does not serve the channel.
+    """
+    alias = campaign.sender or accounts.default(campaign.channel)
+    if alias is None:
+        sentence = _("No sender is the default for %(channel)s: choose one.")
+        raise InvalidAudience("no_sender", sentence % {"channel": campaign.get_channel_display()}, "sender")
+    if not accounts.serves(alias, campaign.channel):
+        sentence = _("Sender “%(alias)s” does not send %(channel)s, or is not enabled: choose another one.")
+        names = {"alias": alias, "channel": campaign.get_channel_display()}
+        raise InvalidAudience("sender_unusable", sentence % names, "sender")
+    return alias
 
 
 def _start(campaign_id: int) -> bool:
@@ -329,7 +355,7 @@ def _write_list(campaign: Campaign, audience: CustomerList) -> Queued:
     for first in range(0, len(audience.ids), PAGE):
         letters = list(writer.listed(audience.ids[first : first + PAGE]))
         written = rows.compose(campaign.pk, letters, batch=batch_size(len(letters)))
-        rows.write(written, route(campaign.channel))
+        rows.write(written, route(campaign))
         pending, skipped = pending + written.pending, skipped + written.skipped
     Campaign.objects.filter(pk=campaign.pk).update(expected=pending + skipped)
     campaign.expected = pending + skipped

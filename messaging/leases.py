@@ -33,6 +33,9 @@ class Lease:
     # The account had failures or was held when the batch was taken; and this lease is to try it again.
     troubled: bool = False
     probes: bool = False
+    # Of the campaign's WhatsApp template: its name, or none for free text, and its language.
+    template: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Released:
 
 
 class NoProvider(LookupError):
-    """A batch waits for a provider that is no longer in MESSAGE_PROVIDERS; nothing was leased."""
+    """A batch waits for an account that is no longer there; nothing was leased."""
 
     def __init__(self, campaign_id: int, alias: str) -> None:
         self.campaign_id = campaign_id
@@ -112,7 +115,7 @@ def _lease(candidate: Candidate) -> Lease | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    batch_id, channel, first_id, last_id = row
+    batch_id, channel, first_id, last_id, *template = row
     troubled = bool(candidate.failures or candidate.hold)
     return Lease(
         token,
@@ -125,6 +128,7 @@ def _lease(candidate: Candidate) -> Lease | None:
         seconds,
         troubled,
         probes,
+        *template,
     )
 
 
@@ -137,7 +141,8 @@ WHERE campaign.id = batch.campaign_id AND campaign.status = 'sending' AND batch.
     SELECT id FROM message_batches
     WHERE campaign_id = %(campaign)s AND provider = %(provider)s AND lease IS NULL AND due_at <= statement_timestamp()
     ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
-RETURNING batch.id, campaign.channel, batch.first_id, batch.last_id
+RETURNING batch.id, campaign.channel, batch.first_id, batch.last_id, campaign.whatsapp_template,
+    campaign.whatsapp_language
 """
 
 

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
-from django.conf import settings
 from django.db import connection
 
-from messaging import providers
+from messaging import accounts, providers
 from messaging.providers.base import Accepted, GiveUp
 from messaging.reasons import Reason
 from messaging.verdicts import LONGEST_ERROR, LONGEST_PROVIDER_ID, storable
@@ -41,7 +40,7 @@ def look_up_due() -> int:
     Leaves the house, with no transaction open. May run anywhere and at any time: a slice belongs to who claimed it, and
     one whose worker died is due again a little after the call's time-out.
     """
-    return sum(_look_up(alias) for alias in settings.MESSAGE_PROVIDERS if first_wait(alias) is not None)
+    return sum(_look_up(alias) for alias in accounts.known() if first_wait(alias) is not None)
 
 
 def _look_up(alias: str) -> int:

@@ -1,5 +1,6 @@
 """Letters as rows of the ledger: composed as the text that COPY takes, and written with the batches over them."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,9 +10,7 @@ from campaigns.writing import LONGEST_TEXT, Letter
 from messaging.models import MessageBatch, Status
 from messaging.reasons import Reason
 
-_COPY = (
-    "COPY outbound_messages (id, campaign_id, customer_id, status, reason, address, rendered_content, parts) FROM STDIN"
-)
+_COLUMNS = "id, campaign_id, customer_id, status, reason, address, rendered_content, parts"
 # COPY's text format (PostgreSQL, COPY, “File Formats”): \N is null; these four end a value or begin an escape.
 _ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 _PENDING = f"{Status.PENDING.value}\t\\N"
@@ -27,6 +26,7 @@ class Rows:
     batches: tuple[tuple[int, int], ...]
     pending: int
     skipped: int
+    has_variables: bool = False
 
 
 def compose(campaign_id: int, letters: Sequence[Letter], *, batch: int) -> Rows:
@@ -37,7 +37,9 @@ def compose(campaign_id: int, letters: Sequence[Letter], *, batch: int) -> Rows:
     """
     lines: list[str] = []
     waiting: list[int] = []
-    for message_id, (customer_id, address, text, parts, opted_out) in zip(_new_ids(len(letters)), letters, strict=True):
+    has_variables = bool(letters) and letters[0].variables is not None
+    for message_id, letter in zip(_new_ids(len(letters)), letters, strict=True):
+        customer_id, address, text, parts, opted_out, variables = letter
         reason = _why_not(text, opted_out=opted_out)
         if reason is None:
             waiting.append(message_id)
@@ -45,20 +47,22 @@ def compose(campaign_id: int, letters: Sequence[Letter], *, batch: int) -> Rows:
         else:
             fate = _SKIPPED[reason]
             if reason is Reason.TOO_LONG:
-                text, parts = "", 0  # noqa: PLW2901
+                text, parts = "", 0
         if "\n" in text or "\\" in text or "\t" in text or "\r" in text:
-            text = text.translate(_ESCAPED)  # noqa: PLW2901
-        lines.append(f"{message_id}\t{campaign_id}\t{customer_id}\t{fate}\t{address}\t{text}\t{parts}\n")
+            text = text.translate(_ESCAPED)
+        filled = f"\t{json.dumps(variables).translate(_ESCAPED)}" if has_variables else ""
+        lines.append(f"{message_id}\t{campaign_id}\t{customer_id}\t{fate}\t{address}\t{text}\t{parts}{filled}\n")
     spans = (waiting[first : first + batch] for first in range(0, len(waiting), batch))
     batches = tuple((span[0], span[-1]) for span in spans)
-    return Rows(campaign_id, "".join(lines), batches, len(waiting), len(letters) - len(waiting))
+    return Rows(campaign_id, "".join(lines), batches, len(waiting), len(letters) - len(waiting), has_variables)
 
 
 def write(rows: Rows, provider: str) -> None:
     """COPY the rows, and hand those that wait to the workers of this provider. Call it inside a transaction."""
     if rows.text:
+        copying = f"COPY outbound_messages ({_COLUMNS}{', variables' if rows.has_variables else ''}) FROM STDIN"
         # `copy` is psycopg's own: without this its faults are not Django's, and nobody repeats or expects them.
-        with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(copying) as copy:
             copy.write(rows.text)
     MessageBatch.objects.bulk_create(
         MessageBatch(campaign_id=rows.campaign_id, provider=provider, first_id=first, last_id=last)

@@ -116,6 +116,6 @@ def _write_batches(campaign: Campaign, size: int) -> int:
             " SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(batch)s AS page"
             " FROM outbound_messages WHERE campaign_id = %(campaign)s AND status = 'pending') AS paged"
             " GROUP BY page ORDER BY page",
-            {"campaign": campaign.pk, "provider": dispatch.route(campaign.channel), "batch": size},
+            {"campaign": campaign.pk, "provider": dispatch.route(campaign), "batch": size},
         )
         return int(cursor.rowcount)

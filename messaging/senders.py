@@ -1,6 +1,6 @@
-"""The accounts of providers as operators see them: how fast each may go, and what it is doing now."""
+"""The accounts of providers as operators see them: set up, changed and removed, and what each is doing now."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,14 +8,30 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from messaging import providers
-from messaging.models import Sender, SenderState
+from campaigns.models import Campaign
+from campaigns.models import Status as CampaignStatus
+from messaging import accounts, providers
+from messaging.models import MessageBatch, Sender, SenderState
 from messaging.providers.base import Hears
+from messaging.secrets import Sealed, Unreadable
+
+# Campaigns of which something may still go out.
+RUNNING = (CampaignStatus.SCHEDULED, CampaignStatus.SENDING, CampaignStatus.PAUSED)
+MOST_NAMED = 5
+
+
+class InUse(Exception):
+    """Campaigns that have not ended go out by this sender; `str()` names them. Nothing was changed."""
+
+    def __init__(self, alias: str, names: Sequence[str]) -> None:
+        sentence = _("Sender “%(alias)s” is in use by %(names)s. Let it end, or cancel it first.")
+        super().__init__(sentence % {"alias": alias, "names": ", ".join(f"“{name}”" for name in names)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +62,19 @@ class Standing:
         return _("running")
 
 
-def ensure() -> None:
+def ensure(model: Any = Sender) -> None:
     """Make the row of each alias of MESSAGE_PROVIDERS that has none; the others stay as people set them.
 
-    May be repeated, and run by several at once.
+    May be repeated, and run by several at once. `model` has the columns that the database has, while it is migrated.
     """
-    Sender.objects.bulk_create([Sender(alias=alias) for alias in settings.MESSAGE_PROVIDERS], ignore_conflicts=True)
+    model.objects.bulk_create([model(alias=alias) for alias in settings.MESSAGE_PROVIDERS], ignore_conflicts=True)
+
+
+def set_terms(alias: str, *, rate: float | None, kind: str) -> None:
+    """Set what people may of an account of the settings."""
+    with transaction.atomic():
+        Sender.objects.filter(alias=alias).update(kind=kind)
+        set_rate(alias, rate)
 
 
 def set_rate(alias: str, rate: float | None) -> None:
@@ -65,18 +88,68 @@ def set_rate(alias: str, rate: float | None) -> None:
         SenderState.objects.filter(alias=alias, free_at__gt=soon).update(free_at=soon)
 
 
-def hook_token(alias: str) -> str:
-    """The secret in the address of this account's door; empty when the account has no row."""
-    token = Sender.objects.filter(alias=alias).values_list("hook_token", flat=True).first()
-    return token.hex if token else ""
-
-
 def hook_url(alias: str) -> str:
     """The address of this account's door as vendors see it; empty when nobody can reach us, or it hears nothing."""
     if not settings.PUBLIC_URL or not isinstance(providers.get(alias), Hears):
         return ""
-    token = hook_token(alias)
+    token = accounts.hook_token(alias)
     return f"{settings.PUBLIC_URL}/hooks/{quote(alias, safe='')}/{token}" if token else ""
+
+
+def save(sender: Sender) -> None:
+    """Write a sender that people made or changed; workers follow it within two seconds.
+
+    Raises `InUse` when it no longer serves what a campaign that has not ended needs of it. One that is launched at the
+    same moment is paused by its first slice, and nothing of it is lost.
+    """
+    before = Sender.objects.filter(pk=sender.pk).first()
+    if before:
+        lost = before.channels - (sender.channels if sender.is_enabled else frozenset())
+        _refuse_in_use(before, lost)
+    with transaction.atomic():
+        sender.updated_at = timezone.now()
+        sender.save()
+        if before and before.rate != sender.rate:
+            set_rate(sender.alias, sender.rate)
+    accounts.forget()
+
+
+def remove(sender: Sender) -> None:
+    """Delete it with its prices; raises `InUse`. What was sent by it keeps its alias."""
+    _refuse_in_use(sender, sender.channels)
+    sender.delete()
+    accounts.forget()
+
+
+def _refuse_in_use(sender: Sender, channels: Collection[str]) -> None:
+    """Raise `InUse` when campaigns of these channels that have not ended go out by it."""
+    if not channels or sender.alias in settings.MESSAGE_PROVIDERS:
+        return
+    batches = MessageBatch.objects.filter(campaign=OuterRef("pk"), provider=sender.alias)
+    by_default = Q(sender="", channel__in=[each for each in channels if accounts.default(each) == sender.alias])
+    used = Campaign.objects.filter(
+        Q(sender=sender.alias) | by_default | Exists(batches), status__in=RUNNING, channel__in=channels
+    )
+    if names := list(used.order_by("pk").values_list("name", flat=True)[:MOST_NAMED]):
+        raise InUse(sender.alias, names)
+
+
+def rotate() -> tuple[int, list[str]]:
+    """Write all credentials anew with the first of SECRETS_KEYS: how many, and whose no key reads. May be repeated."""
+    count, unreadable = 0, []
+    for pk in Sender.objects.exclude(sealed=Sealed()).values_list("pk", flat=True):
+        with transaction.atomic():
+            sender = Sender.objects.select_for_update().filter(pk=pk).first()
+            if sender is None:
+                continue
+            try:
+                renewed = sender.sealed.renewed(sender.alias)
+            except Unreadable:
+                unreadable.append(sender.alias)
+                continue
+            Sender.objects.filter(pk=pk).update(sealed=renewed, updated_at=Now())
+            count += 1
+    return count, unreadable
 
 
 def standings() -> Sequence[Standing]:
@@ -87,7 +160,7 @@ def standings() -> Sequence[Standing]:
         states = {alias: facts for alias, *facts in cursor.fetchall()}
     return [
         Standing(alias, _rate(alias, rates.get(alias)), *states.get(alias, ()))
-        for alias in sorted({*settings.MESSAGE_PROVIDERS, *rates, *states})
+        for alias in sorted({*accounts.known(), *rates, *states})
     ]
 
 

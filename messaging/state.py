@@ -7,13 +7,12 @@ few rows of batches say what waits.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Sum
 
 from campaigns.models import MESSAGE_STATUSES, Campaign, CampaignProgress
 from campaigns.models import Status as CampaignStatus
-from messaging import board, hooks, senders, unmatched
+from messaging import accounts, board, hooks, senders, unmatched
 
 # More would take longer than a scrape should.
 MOST_COUNTED = 10_000
@@ -83,7 +82,7 @@ def _queues() -> list[Queue]:
     with connection.cursor() as cursor:
         cursor.execute(_QUEUES)
         found = {provider: Queue(provider, *facts) for provider, *facts in cursor.fetchall()}
-    return [found.get(alias, Queue(alias)) for alias in sorted({*settings.MESSAGE_PROVIDERS, *found})]
+    return [found.get(alias, Queue(alias)) for alias in sorted({*accounts.known(), *found})]
 
 
 _QUEUES = """

@@ -18,6 +18,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
+from campaigns.audience import InvalidAudience
 from campaigns.models import Campaign
 from messaging import bells, delivery, dispatch, errands, heartbeat, hooks, leases, recovery  # noqa: F401 (heartbeat: its receivers)
 from messaging.seats import Seats
@@ -80,6 +81,10 @@ def launch(*, campaign_id: int, **_: Any) -> None:
     try:
         ends = time.monotonic() + LAUNCH_TURN_SECONDS
         more = dispatch.launch(campaign_id, stops=lambda: delivery.stopping.is_set() or time.monotonic() > ends)
+    except InvalidAudience:
+        # No sender is left for it. The rest is written when there is one again.
+        delivery.stop(campaign_id)
+        raise
     finally:
         _launching.release()
     if more and (waiting := dispatch.next_launch()):

@@ -77,7 +77,7 @@ def _adapter(alias: str) -> Hears:
 
 
 def _check(alias: str, token: str) -> None:
-    kept = senders.hook_token(alias)
+    kept = accounts.hook_token(alias)
     if not (kept and secrets.compare_digest(kept.encode(), token.encode(errors="replace"))):
         raise Refused("wrong_token", 404)
 

@@ -9,8 +9,11 @@ import redis
 from django.conf import settings
 from pytest_socket import socket_allow_hosts
 
-from messaging import bells, board, delivery, providers, throttle
+from messaging import accounts, bells, board, delivery, providers, throttle
 from messaging.providers.memory import Memory
+from tests.messaging.renting import rented
+
+__all__ = ["rented"]
 
 
 def pytest_configure() -> None:
@@ -21,8 +24,9 @@ def pytest_configure() -> None:
 
 
 def pytest_runtest_setup() -> None:
-    """Only this machine can be reached; no test's silent Redis is remembered in the next."""
+    """Only this machine can be reached; nothing that one test learnt is believed in the next."""
     bells.forget()
+    accounts.forget()
     socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
 
 

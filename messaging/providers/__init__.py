@@ -1,15 +1,19 @@
-"""Aliases to adapters, as Django's `caches`: made once a process, called on the process's own event loop."""
+"""Aliases to adapters, as Django's `caches`: made once a process, called on the process's own event loop.
+
+An adapter whose account was changed is made anew; the old one finishes its calls and is then closed.
+"""
 
 import asyncio
+import inspect
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
-from typing import cast
+from typing import TYPE_CHECKING
 
 import structlog
-from django.conf import settings
-from django.utils.module_loading import import_string
 
 from messaging.providers.base import (
     Accepted,
@@ -20,24 +24,45 @@ from messaging.providers.base import (
     Outcome,
     Provider,
     SlowDown,
+    StopAll,
     Unknown,
 )
+
+if TYPE_CHECKING:
+    from messaging.accounts import Account
 
 log = structlog.get_logger(__name__)
 _lock = threading.Lock()
 
 
 class UnknownAlias(LookupError):
-    """No provider of this alias stands in MESSAGE_PROVIDERS."""
+    """No account has this alias: it stands neither in MESSAGE_PROVIDERS nor among the senders."""
 
 
-@cache
-def _make(alias: str) -> Provider:
-    try:
-        entry = settings.MESSAGE_PROVIDERS[alias]
-    except KeyError:
-        raise UnknownAlias(alias) from None
-    return cast(Provider, import_string(entry["BACKEND"])(**entry.get("OPTIONS", {})))
+class Unusable:
+    """Stands for an account of which no adapter can be made: campaigns pause and say why, and no worker falls."""
+
+    capabilities = Capabilities()
+
+    def __init__(self, error: str) -> None:
+        self.error = error
+
+    async def submit(self, envelopes: Sequence[Envelope]) -> list[Outcome]:
+        """`StopAll` for each: nothing left the house."""
+        return [StopAll(self.error)] * len(envelopes)
+
+
+@dataclass(slots=True, eq=False)
+class _Made:
+    """An adapter, the account of which it was made, and how many calls are under way in it."""
+
+    account: "Account"
+    provider: Provider
+    calls: int = 0
+    is_retired: bool = False
+
+
+_made: dict[str, _Made] = {}
 
 
 @cache
@@ -48,9 +73,76 @@ def _start_loop() -> asyncio.AbstractEventLoop:
 
 
 def get(alias: str) -> Provider:
-    """The adapter of this alias; raises `UnknownAlias`."""
-    with _lock:  # `cache` alone lets two threads make two
-        return _make(alias)
+    """The adapter of this alias, one that stops everything where none can be made or its account went; raises
+    `UnknownAlias`.
+    """
+    with _current(alias) as provider:
+        return provider
+
+
+@contextmanager
+def _current(alias: str) -> Iterator[Provider]:
+    """The adapter as its account is now, which is not closed while this lasts."""
+    # Adapters are imported through this package, by programs without models too.
+    from messaging import accounts
+
+    try:
+        account = accounts.get(alias)
+    except UnknownAlias:
+        if alias not in _made:
+            raise
+        # It went while a batch of it was under way here: what is marked must get a verdict.
+        account = accounts.Account(alias, "")
+    with _lock:
+        before = made = _made.get(alias)
+        if made is None or made.account != account:
+            made = _made[alias] = _Made(account, _make(account))
+        made.calls += 1
+    if before and before is not made:
+        _retire(before)
+    try:
+        yield made.provider
+    finally:
+        with _lock:
+            made.calls -= 1
+            is_last = made.is_retired and not made.calls
+        if is_last:
+            _close(made.provider)
+
+
+def _make(account: "Account") -> Provider:
+    from messaging import accounts
+
+    try:
+        return accounts.make(account)
+    except accounts.Unusable as unusable:
+        # Without the traceback, whose lines may hold what the sentence leaves out.
+        log.error("sender_unusable", alias=account.alias, error=str(unusable))  # noqa: TRY400
+        return Unusable(str(unusable))
+
+
+def _retire(made: _Made) -> None:
+    with _lock:
+        made.is_retired = True
+        is_idle = not made.calls
+    if is_idle:
+        _close(made.provider)
+
+
+def _close(provider: Provider) -> None:
+    """Close it, and what it holds, on the loop that it was called on; nobody waits for that."""
+    with _lock:
+        loop = _start_loop()
+    asyncio.run_coroutine_threadsafe(_end(provider), loop)
+
+
+async def _end(provider: Provider) -> None:
+    for part in [provider, *getattr(provider, "__dict__", {}).values()]:
+        if inspect.iscoroutinefunction(close := getattr(part, "close", None)):
+            try:
+                await close()
+            except Exception as fault:  # noqa: BLE001  (it is done with, whatever it says)
+                log.warning("adapter_not_closed", fault=type(fault).__name__)
 
 
 def capabilities(alias: str) -> Capabilities:
@@ -64,10 +156,10 @@ def submit(alias: str, envelopes: Sequence[Envelope]) -> list[Outcome]:
     Never raises for what happens outside: an adapter that breaks or does not answer in time leaves `Unknown`, because
     nobody can say then what the vendor took.
     """
-    provider = get(alias)
-    with _lock:
-        loop = _start_loop()
-    return asyncio.run_coroutine_threadsafe(_call(provider, envelopes), loop).result()
+    with _current(alias) as provider:
+        with _lock:
+            loop = _start_loop()
+        return asyncio.run_coroutine_threadsafe(_call(provider, envelopes), loop).result()
 
 
 def look_up(alias: str, references: Sequence[str]) -> list[Accepted | GiveUp | None]:
@@ -76,10 +168,10 @@ def look_up(alias: str, references: Sequence[str]) -> list[Accepted | GiveUp | N
     None where that cannot be told now. Never raises for what happens outside: an adapter that breaks, does not answer
     in time, or cannot look up, tells None of all.
     """
-    provider = get(alias)
-    with _lock:
-        loop = _start_loop()
-    return asyncio.run_coroutine_threadsafe(_ask(provider, references), loop).result()
+    with _current(alias) as provider:
+        with _lock:
+            loop = _start_loop()
+        return asyncio.run_coroutine_threadsafe(_ask(provider, references), loop).result()
 
 
 async def _ask(provider: Provider, references: Sequence[str]) -> list[Accepted | GiveUp | None]:

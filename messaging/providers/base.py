@@ -217,7 +217,15 @@ class Capabilities:
 
 
 class Provider(Protocol):
-    """An adapter: made once a process from its OPTIONS, called from one event loop."""
+    """An adapter: made from its OPTIONS once a process, and again when they change; called from one event loop.
+
+    Its constructor takes keywords only. People who set up an account in the admin are asked for them: the names, the
+    type hints (`str`, `int`, `float`, `bool`, a `Literal` of words; anything else is asked for as JSON) and the
+    defaults are all that the form knows. A class that may be chosen there has a `LABEL`, its name for people. `SECRETS`
+    names the options that are credentials: they are kept encrypted, never shown, and may be given as `env:NAME`. `HELP`
+    may say a sentence about an option, by its name. What the constructor raises is shown to people, so it repeats no
+    credential. `close`, a coroutine of the adapter or of what it holds as an attribute, is called when it is done with.
+    """
 
     capabilities: Capabilities
 

@@ -62,6 +62,9 @@ class Http:
     `http_door.py`. Raises `ValueError` with a sentence for settings that cannot be meant.
     """
 
+    LABEL = "JSON over HTTP"
+    SECRETS = frozenset({"headers"})
+
     def __init__(
         self,
         *,

@@ -20,6 +20,7 @@ from messaging.providers.memory import Memory
 from tests.admin.pages import page, snapshot, text
 from tests.factories import CampaignFactory, CustomerFactory, customers
 from tests.messaging.driving import deliver_due, send_to_everybody, sending_campaign
+from tests.messaging.renting import rent
 
 LIST = "/admin/campaigns/campaign/"
 SAMPLE = f"{LIST}sample/"
@@ -336,3 +337,25 @@ def test_the_first_page_of_everybody_shows_the_end(marketer: Client, outbox: Mem
     campaign = send_to_everybody(CampaignFactory.create())
     deliver_due()
     assert "3 of 3 messages done" in text(marketer.get(page(campaign)))
+
+
+def test_a_campaign_chooses_among_the_senders_of_its_channel(marketer: Client, rented: list[Any]) -> None:
+    rent()
+    form = {"name": "Rains", "channel": "sms", "base_template": "Hi", "weight": "1", "sender": "line"}
+    assert marketer.post("/admin/campaigns/campaign/add/", form).status_code == 302
+    made = Campaign.objects.get()
+    assert made.sender == "line"
+    assert "line (SMS)" in text(marketer.get(page(made)))
+
+    response = marketer.post(page(made), form | {"channel": "whatsapp"})
+    assert "“line” is no sender of WhatsApp" in text(response)
+    response = marketer.post(page(made), form | {"sender": "pigeon"})
+    assert response.context["adminform"].form.errors["sender"]
+
+
+def test_a_template_is_chosen_with_its_language_and_only_for_whatsapp(marketer: Client) -> None:
+    form = {"name": "Rains", "channel": "whatsapp", "base_template": "Hi", "weight": "1", "whatsapp_template": "rains"}
+    response = marketer.post("/admin/campaigns/campaign/add/", form)
+    assert "needs its language, and the channel WhatsApp" in text(response)
+    assert marketer.post("/admin/campaigns/campaign/add/", form | {"whatsapp_language": "en"}).status_code == 302
+    assert Campaign.objects.get().whatsapp_template == "rains"

@@ -29,8 +29,11 @@ def memory() -> Sender:
     return Sender.objects.get(alias="memory")
 
 
+NO_PRICES = {"prices-TOTAL_FORMS": "0", "prices-INITIAL_FORMS": "0"}
+
+
 def change(client: Client, **fields: str) -> Any:
-    return client.post(f"{LIST}{memory().pk}/change/", fields)
+    return client.post(f"{LIST}{memory().pk}/change/", {"kind": "promotional"} | NO_PRICES | fields)
 
 
 def test_the_list_shows_class_channels_rate_and_what_each_is_doing(operator: Client, settings: Any) -> None:
@@ -44,9 +47,12 @@ def test_the_list_shows_class_channels_rate_and_what_each_is_doing(operator: Cli
 
     shown = text(operator.get(LIST))
 
-    assert "memory messaging.providers.memory.Memory SMS, WhatsApp - 20 parts a second breaker open until " in shown
-    assert "console messaging.providers.console.Console 0.5 0.5 parts a second running 0" in shown
-    assert "simulator messaging.providers.simulator.Simulator - no limit running 0" in shown
+    memory_line = (
+        "memory messaging.providers.memory.Memory, from the settings SMS (default), WhatsApp (default) - 20 parts"
+    )
+    assert f"{memory_line} a second breaker open until " in shown
+    assert "Console, from the settings SMS, WhatsApp 0.5 0.5 parts a second running 0" in shown
+    assert "Simulator, from the settings SMS, WhatsApp - no limit running 0" in shown
 
 
 def test_an_alias_that_is_no_longer_configured_is_shown_as_such(operator: Client) -> None:
@@ -76,8 +82,7 @@ def test_a_rate_that_is_none_is_refused_with_a_sentence(operator: Client, rate: 
     assert memory().rate is None
 
 
-def test_senders_are_neither_added_nor_deleted(superuser: Client) -> None:
-    assert superuser.get(f"{LIST}add/").status_code == 403
+def test_senders_of_the_settings_are_not_deleted(superuser: Client) -> None:
     assert superuser.post(f"{LIST}{memory().pk}/delete/", {"post": "yes"}).status_code == 403
     superuser.post(LIST, {"action": "delete_selected", "_selected_action": [memory().pk], "post": "yes"})
     assert Sender.objects.filter(alias="memory").exists()

@@ -197,6 +197,7 @@ def test_a_session_needs_the_csrf_token_to_change_anything() -> None:
 
 CALLS = [
     ("GET", "campaigns", "campaigns.view_campaign", 200),
+    ("GET", "senders", "messaging.view_sender", 200),
     ("POST", "campaigns", "campaigns.add_campaign", 400),
     ("GET", "campaigns/{campaign}", "campaigns.view_campaign", 200),
     ("PATCH", "campaigns/{campaign}", "campaigns.change_campaign", 200),

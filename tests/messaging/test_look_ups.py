@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from campaigns.models import Campaign
-from messaging import delivery, leases, look_ups, providers, receipts, recovery, second_chances
+from messaging import delivery, leases, look_ups, receipts, recovery, second_chances
 from messaging.audit import audit
 from messaging.models import OutboundMessage
 from messaging.providers.base import Accepted, GiveUp, Outcome, Receipt, Unknown
@@ -89,7 +89,6 @@ def test_what_a_lost_worker_leaves_at_a_provider_that_is_gone_stays_unknown(know
     delivery._mark(lease, after=0, limit=1)
     expire_leases()
     settings.MESSAGE_PROVIDERS = {}
-    providers._make.cache_clear()
 
     assert list(recovery.reclaim()) == [1]
 

@@ -280,15 +280,17 @@ def test_an_adapter_is_made_once_however_many_threads_ask(settings: Settings) ->
     assert len(set(map(id, found))) == 1
 
 
+@pytest.mark.django_db
 def test_an_alias_that_nobody_configured_is_refused() -> None:
     with pytest.raises(providers.UnknownAlias):
         providers.get("carrier-pigeon")
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("routes", "configured", "problem"),
     [
-        ({"sms": "memory"}, None, "messaging.E001"),
+        ({"sms": "memory"}, None, "messaging.W001"),
         ({"sms": "memory", "whatsapp": "pigeon"}, None, "messaging.E001"),
         ({"sms": "memory", "whatsapp": "memory", "fax": "memory"}, None, "messaging.E002"),
         ({"sms": "x", "whatsapp": "x"}, {"x": {"BACKEND": "nowhere.Nothing"}}, "messaging.E003"),

@@ -37,8 +37,8 @@ def compose(campaign_id: int, letters: Sequence[Letter], *, batch: int) -> Rows:
     """
     lines: list[str] = []
     waiting: list[int] = []
-    for message_id, (customer_id, address, text, parts, opted_out) in zip(_new_ids(len(letters)), letters, strict=True):
-        reason = _why_not(text, opted_out=opted_out)
+    for message_id, (customer_id, address, text, parts, refusal) in zip(_new_ids(len(letters)), letters, strict=True):
+        reason = Reason(refusal) if refusal else _why_not(text)
         if reason is None:
             waiting.append(message_id)
             fate = _PENDING
@@ -66,9 +66,7 @@ def write(rows: Rows, provider: str) -> None:
     )
 
 
-def _why_not(text: str, *, opted_out: bool) -> Reason | None:
-    if opted_out:
-        return Reason.OPTED_OUT
+def _why_not(text: str) -> Reason | None:
     if not text or text.isspace():
         return Reason.EMPTY_TEXT
     return Reason.TOO_LONG if len(text) > LONGEST_TEXT else None

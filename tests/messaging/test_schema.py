@@ -264,7 +264,7 @@ def test_a_mark_stays_cheap_when_the_planner_knows_nothing() -> None:
 def _plan_of_mark(lease: leases.Lease) -> dict[str, Any]:
     """The plan with which a slice of 250 was really marked."""
     values = leases.params(lease) | {
-        "channel": "sms", "provider": "memory", "after": lease.first_id - 1, "limit": 250, "parts": 10_000,
+        **consent.params("sms"), "provider": "memory", "after": lease.first_id - 1, "limit": 250, "parts": 10_000,
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) " + delivery._MARK, values)

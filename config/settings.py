@@ -191,6 +191,7 @@ SPECTACULAR_SETTINGS = {
         "MessageStatusEnum": "messaging.models.Status",
         "MessageReasonEnum": "messaging.reasons.Reason",
         "ChannelEnum": "customers.models.Channel",
+        "ConsentStateEnum": "customers.models.ConsentState",
         "ClientErrorEnum": "drf_standardized_errors.openapi_serializers.ClientErrorEnum",
         **{
             f"ErrorCode{status}Enum": f"drf_standardized_errors.openapi_serializers.ErrorCode{status}Enum"

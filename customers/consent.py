@@ -85,7 +85,11 @@ def history(phone: str) -> "QuerySet[ConsentEvent]":
 
 def refusal(phone: str, channel: str) -> str | None:
     """Why `phone` must not be written to on `channel`: `opted_out`, `no_consent`, or None when it may be."""
-    known = state(phone, channel)
+    return refusal_of(state(phone, channel))
+
+
+def refusal_of(known: ConsentState | None) -> str | None:
+    """Why a number must not be written to when this counts for it, by REQUIRE_OPT_IN."""
     if known == ConsentState.OPTED_OUT:
         return ConsentState.OPTED_OUT.value
     return NO_CONSENT if settings.REQUIRE_OPT_IN and known is None else None

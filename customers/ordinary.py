@@ -18,7 +18,7 @@ arrete arrets aides aider aidee aime aine aile aise
 commence commences
 
 bajo bajar bajas bala baya baza para paras pagar pasar parra parir
-algo alta altos altar altas auto acto apto salar salid salio sali
+algo altos altar altas auto acto apto salar salid salio sali
 ayudo ayudas ayudar ayude
 
 توقع توفق وقف موقف الغار الماء الغداء الغذاء الغناء ايقاع اشتري مساعد

@@ -9,6 +9,7 @@ from django.db import IntegrityError, connection, models, transaction
 
 from campaigns.audience import listed
 from campaigns.models import Campaign, CampaignProgress
+from customers import consent
 from customers.models import Customer
 from messaging import breaker, delivery, dispatch, leases
 from messaging.audit import audit

@@ -40,7 +40,7 @@ class ConsentEventAdmin(ByPhone):
     list_filter = ("channel", "state")
     search_fields = ("phone",)
     actions = None
-    change_list_outer_before_template = "admin/customers/consentevent/export.html"
+    list_before_template = "admin/customers/consentevent/export.html"
     asked: ClassVar[Any] = ("phone", "channel", "state", "note")
     kept: ClassVar[Any] = (
         "phone", "channel", "state", "source", "words", "message_id", "user", "note", "at", "created_at",

@@ -95,7 +95,7 @@ def _shown(customer: Customer) -> Any:
             "channel": channel.value,
             "state": row.state if (row := known.get(channel.value)) else None,
             "at": row.at if row else None,
-            "refusal": consent.refusal_of(row and ConsentState(row.state)),
+            "refusal": consent.refusal_of(ConsentState(row.state) if row else None),
         }
         for channel in Channel
     ]

@@ -6,7 +6,7 @@ from customers.models import ConsentEvent
 from customers.spreadsheets import BOM, harmless, lines_of, moment
 
 HEADER = (
-    "event", "phone", "channel", "state", "source", "words", "message", "user", "note", "at", "created_at",
+    "event", "phone", "channel", "state", "source", "words", "message", "user", "note", "at", "recorded_at",
 )  # fmt: skip
 PAGE = 2_000
 

@@ -45,7 +45,7 @@ class Summary:
 
 def import_file(
     path: Path, *, state: ConsentState, channel: Channel, region: str, refusals: Path, encoding: str | None = None,
-    delimiter: str | None = None, source: str = ConsentSource.COMMAND, by: int | None = None,
+    delimiter: str | None = None, by: int | None = None,
 ) -> Summary:  # fmt: skip
     """Add what the file says to the ledger, slice by slice; what became of each record.
 
@@ -56,7 +56,9 @@ def import_file(
     file = Source(path, encoding=encoding, delimiter=delimiter)
     pieces = file.pieces()
     summary = Summary(file.encoding, file.delimiter)
-    reader = _Reader(_header(pieces), region, Fact("", channel, state, source, user_id=by), timezone.now())
+    reader = _Reader(
+        _header(pieces), region, Fact("", channel, state, ConsentSource.IMPORT, user_id=by), timezone.now()
+    )
     with Refusals(refusals) as refused:
         facts = _facts(pieces, reader, summary, refused)
         while batch := list(islice(facts, SLICE)):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 
+from campaigns.audience import listed
 from campaigns.models import Campaign
 from customers import consent
 from customers.models import Consent, ConsentEvent, ConsentState
@@ -169,7 +170,7 @@ def test_an_estimate_counts_the_silent_apart_and_a_test_to_them_is_refused(outbo
     consent.opt_out(phone=unwilling.phone, channel="sms", source="reply")
     campaign = factories.CampaignFactory.create()
 
-    found = dispatch.estimate(campaign, dispatch.CustomerList([willing.pk, unwilling.pk, silent.pk]))
+    found = dispatch.estimate(campaign, listed([willing.pk, unwilling.pk, silent.pk]))
     refused = dispatch.send_test(campaign, phone=silent.phone, text="Hi", reference="1")
 
     assert (found.recipients, found.opted_out, found.no_consent) == (3, 1, 1)
@@ -200,7 +201,7 @@ def lettered(*letters: str) -> tuple[Campaign, list[OutboundMessage]]:
     """A campaign with one message for each letter, which ends in it."""
     people = [factories.CustomerFactory.create(first_name=letter) for letter in letters]
     campaign = factories.CampaignFactory.create(base_template="Hi {FirstName}")
-    dispatch.send(campaign, dispatch.CustomerList([person.pk for person in people]), by=None)
+    dispatch.send(campaign, listed([person.pk for person in people]), by=None)
     return campaign, list(OutboundMessage.objects.filter(campaign=campaign).order_by("id"))
 
 
@@ -238,7 +239,8 @@ def test_a_late_answer_of_a_lost_lease_is_recorded_all_the_same() -> None:
 def test_an_outcome_that_is_written_again_is_recorded_once(outbox: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     """The commit went through and its answer was lost: the worker cannot know, and writes again."""
     answer_by(outbox, a=OptedOut("stop"))
-    settle, lost = delivery._settle, []
+    settle = delivery._settle
+    lost: list[bool] = []
 
     def settle_and_lose(*arguments: Any) -> None:
         settle(*arguments)

@@ -58,11 +58,11 @@ def make_customers(count: int) -> None:
             [max(count, LEAST_CUSTOMERS)],
         )
         cursor.execute(
-            "INSERT INTO opt_outs (phone, channel, source)"
-            " SELECT '+254' || 600000000 + n, 'sms', 'reply' FROM generate_series(1, %s) AS n",
+            "INSERT INTO consent_events (phone, channel, state, source)"
+            " SELECT '+254' || 600000000 + n, 'sms', 'opted_out', 'reply' FROM generate_series(1, %s) AS n",
             [OPT_OUTS],
         )
-        cursor.execute("VACUUM ANALYZE customers, opt_outs")
+        cursor.execute("VACUUM ANALYZE customers, consent_events, consents")
 
 
 def send(rows: int) -> Campaign:

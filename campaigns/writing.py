@@ -17,7 +17,7 @@ LOCK = "FOR KEY SHARE OF customers"
 
 
 class Letter(NamedTuple):
-    """What one customer would get, cut after `LONGEST_TEXT` + 1 characters, and whether the number has opted out.
+    """What one customer would get, cut after `LONGEST_TEXT` + 1 characters, and why it must not be sent, if so.
 
     `variables` fill the campaign's WhatsApp template; None without one.
     """
@@ -26,7 +26,7 @@ class Letter(NamedTuple):
     address: str
     text: str
     parts: int
-    opted_out: bool
+    refusal: str | None
     variables: tuple[str, ...] | None = None
 
 
@@ -39,7 +39,7 @@ class Writer:
         self.channel = campaign.channel
         self.fills_template = bool(campaign.whatsapp_template)
         columns = "".join(f", {connection.ops.quote_name(column)}" for column in self.template.columns)
-        self._select = f"SELECT id, phone, {consent.opted_out_sql('customers.phone')}{columns} FROM customers"  # noqa: S608
+        self._select = f"SELECT id, phone, {consent.refusal_sql('customers.phone')}{columns} FROM customers"  # noqa: S608
 
     def listed(self, ids: Sequence[int]) -> Iterator[Letter]:
         """The letters for those of these customers that exist, by ascending id, locked as by `page`."""
@@ -58,13 +58,13 @@ class Writer:
 
     def _read(self, which: str, params: dict[str, Any]) -> Iterator[Letter]:
         with connection.cursor() as cursor:
-            cursor.execute(f"{self._select} {which}", params | {"channel": self.channel})
+            cursor.execute(f"{self._select} {which}", {**params, **consent.params(self.channel)})
             rows = cursor.fetchall()
         return self._letters(rows)
 
     def _letters(self, rows: Iterable[Sequence[Any]]) -> Iterator[Letter]:
         render, is_sms = self.template.render_row, self.channel == Channel.SMS
-        for customer_id, phone, opted_out, *values in rows:
+        for customer_id, phone, refusal, *values in rows:
             text = render(values)[: LONGEST_TEXT + 1]
             variables = self.template.values(values) if self.fills_template else None
-            yield Letter(customer_id, phone, text, parts.count(text).parts if is_sms else 1, opted_out, variables)
+            yield Letter(customer_id, phone, text, parts.count(text).parts if is_sms else 1, refusal, variables)

@@ -6,11 +6,13 @@ from rest_framework.routers import SimpleRouter
 from campaigns.api import CampaignViewSet
 from config.docs import DocsView, SchemaView
 from customers.api import CustomerViewSet
+from customers.consent_api import ConsentViewSet
 from messaging.api import CampaignMessagesViewSet, LaunchViewSet, MessageViewSet
 from messaging.sender_api import SenderViewSet
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("customers", CustomerViewSet, basename="customer")
+router.register("customers", ConsentViewSet, basename="customer-consent")
 router.register("campaigns", CampaignViewSet, basename="campaign")
 router.register("campaigns", LaunchViewSet, basename="launch")
 router.register("campaigns/<int:campaign>/messages", CampaignMessagesViewSet, basename="campaign-message")

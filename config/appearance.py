@@ -58,7 +58,24 @@ UNFOLD: dict[str, Any] = {
                 "title": _("People"),
                 "items": [
                     _line(_("Customers"), "group", "admin:customers_customer_changelist", "customers.view_customer"),
-                    _line(_("Opt-outs"), "person_off", "admin:customers_optout_changelist", "customers.view_optout"),
+                    _line(
+                        _("Consent"),
+                        "how_to_reg",
+                        "admin:customers_consentevent_changelist",
+                        "customers.view_consentevent",
+                    ),
+                    _line(
+                        _("Consent words"),
+                        "spellcheck",
+                        "admin:customers_consentword_changelist",
+                        "customers.view_consentword",
+                    ),
+                    _line(
+                        _("Consent answers"),
+                        "quickreply",
+                        "admin:customers_consentanswer_changelist",
+                        "customers.view_consentanswer",
+                    ),
                 ],
             },
             {

@@ -192,6 +192,7 @@ SPECTACULAR_SETTINGS = {
         "MessageStatusEnum": "messaging.models.Status",
         "MessageReasonEnum": "messaging.reasons.Reason",
         "ChannelEnum": "customers.models.Channel",
+        "ConsentStateEnum": "customers.models.ConsentState",
         "ClientErrorEnum": "drf_standardized_errors.openapi_serializers.ClientErrorEnum",
         **{
             f"ErrorCode{status}Enum": f"drf_standardized_errors.openapi_serializers.ErrorCode{status}Enum"
@@ -257,6 +258,8 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- Clarion --------------------------------------------------------------------------------------------------------
 DEFAULT_PHONE_REGION = env.str("DEFAULT_PHONE_REGION", "KE")
+# Whether nobody is written to who has not opted in; without it only those who opted out are left alone.
+REQUIRE_OPT_IN = env.bool("REQUIRE_OPT_IN", False)
 DEMO_CUSTOMERS = env.int("DEMO_CUSTOMERS", 10_000)
 MESSAGE_RETRY_LIMIT = env.int("MESSAGE_RETRY_LIMIT", 5)
 MESSAGE_RETRY_BASE_SECONDS = env.float("MESSAGE_RETRY_BASE_SECONDS", 30.0)

@@ -19,6 +19,7 @@ GIVEN = "API_TOKEN"
 PERMISSIONS = frozenset(
     {
         *(f"customers.{verb}_customer" for verb in ("add", "change", "delete", "view")),
+        *(f"customers.{verb}_consentevent" for verb in ("add", "view")),
         *(f"campaigns.{verb}_campaign" for verb in ("add", "change", "delete", "view", "send")),
         "messaging.view_outboundmessage",
         "messaging.view_sender",

@@ -1,6 +1,6 @@
-"""The admin's pages of customers and opt-outs."""
+"""The admin's pages of customers; those of their consent stand in `consent_admin`."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.conf import settings
@@ -9,39 +9,25 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Max, Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from customers import consent
+from customers.consent_admin import ConsentAnswerAdmin, ConsentEventAdmin, ConsentWordAdmin
+from customers.consent_dialog import ConsentDialog, panel
 from customers.forms import PhoneField, label
-from customers.models import Customer, OptOut
+from customers.models import ConsentState, Customer
 from customers.phones import InvalidPhone, normalise
-from customers.tables import BigTableAdmin
+from customers.tables import ByPhone
+
+__all__ = ["ConsentAnswerAdmin", "ConsentEventAdmin", "ConsentWordAdmin", "CustomerAdmin"]
 
 MOST_DELETED = 500
 CHOICES = 20
 # A name has no index, so a search for one reads these newest customers and no more: 15 ms.
 NAMES_AMONG = 50_000
-
-
-class ByPhone(BigTableAdmin):
-    """Finds rows by one whole phone number, however it is written; the column's index answers."""
-
-    search_help_text = _("Whole phone number, e.g. 0712 345 678")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
-    ) -> "tuple[QuerySet[Any], bool]":
-        """Rows with that number; none, and a word why, when the text is no number."""
-        if not search_term.strip():
-            return queryset, False
-        try:
-            phone = normalise(search_term, settings.DEFAULT_PHONE_REGION)
-        except InvalidPhone as mistake:
-            messages.warning(request, gettext("The search takes one whole phone number. %(why)s") % {"why": mistake})
-            return queryset.none(), False
-        return queryset.filter(**{self.search_fields[0]: phone}), False
 
 
 class CustomerForm(forms.ModelForm[Customer]):
@@ -66,9 +52,10 @@ class CustomerAdmin(ByPhone):
     fieldsets = (
         (None, {"fields": ("phone", ("first_name", "last_name"))}),
         (_("About"), {"fields": (("location", "preferred_product"), ("language", "time_zone"), "attributes")}),
+        (_("Consent"), {"fields": ("consent",)}),
         (_("Record"), {"fields": (("created_at", "updated_at"),)}),
     )
-    readonly_fields = ("created_at", "updated_at")
+    readonly_fields = ("created_at", "updated_at", "consent")
 
     @admin.display(description=_("name"))
     def name(self, customer: Customer) -> str:
@@ -76,14 +63,41 @@ class CustomerAdmin(ByPhone):
         return " ".join(filter(None, [customer.first_name, customer.last_name])) or "–"
 
     def get_fieldsets(self, request: HttpRequest, obj: Customer | None = None) -> Any:
-        """A customer that is not there yet has no record."""
-        fieldsets = super().get_fieldsets(request, obj)
-        return fieldsets if obj else fieldsets[:-1]
+        """A customer that is not there yet has no record; what people said is shown to who may read it."""
+        about, more, said, record = super().get_fieldsets(request, obj)
+        if not obj:
+            return [about, more]
+        may_read = request.user.has_perm("customers.view_consentevent")
+        return [about, more, said, record] if may_read else [about, more, record]
+
+    @admin.display(description=_("consent"))
+    def consent(self, customer: Customer) -> SafeString:
+        """What counts now for each channel, what was said, and the buttons of the dialogs."""
+        return panel(customer)
 
     def get_urls(self) -> list[URLPattern]:
-        """The search box's answers stand beside the usual pages."""
-        choose = path("choose/", self.admin_site.admin_view(self.choose), name="customers_customer_choose")
-        return [choose, *super().get_urls()]
+        """The search box's answers and the dialogs of consent stand beside the usual pages."""
+        wrap = self.admin_site.admin_view
+        return [
+            path("choose/", wrap(self.choose), name="customers_customer_choose"),
+            path("<int:object_id>/opt-out/", wrap(self.opt_out), name="customers_customer_opt_out"),
+            path("<int:object_id>/opt-in/", wrap(self.opt_in), name="customers_customer_opt_in"),
+            *super().get_urls(),
+        ]
+
+    def opt_out(self, request: HttpRequest, object_id: int) -> HttpResponseBase:
+        """The dialog that records that the customer does not want to be written to."""
+        return ConsentDialog(request, self._seen(request, object_id), ConsentState.OPTED_OUT).respond()
+
+    def opt_in(self, request: HttpRequest, object_id: int) -> HttpResponseBase:
+        """The dialog that records that the customer wants to be written to."""
+        return ConsentDialog(request, self._seen(request, object_id), ConsentState.OPTED_IN).respond()
+
+    def _seen(self, request: HttpRequest, object_id: int) -> Customer:
+        customer = get_object_or_404(Customer, pk=object_id)
+        if not self.has_view_or_change_permission(request, customer):
+            raise PermissionDenied
+        return customer
 
     def choose(self, request: HttpRequest) -> HttpResponseBase:
         """At most twenty customers to choose from, as select2 wants them; the newest when nothing is asked for."""
@@ -138,40 +152,6 @@ class CustomerAdmin(ByPhone):
         for pk in sorted(queryset.values_list("pk", flat=True)):
             with transaction.atomic():
                 Customer.objects.filter(pk=pk).delete()
-
-
-class OptOutForm(forms.ModelForm[OptOut]):
-    """An opt-out with the phone as people write it."""
-
-    phone = PhoneField()
-
-    class Meta:
-        model = OptOut
-        fields = ("phone", "channel", "source")
-
-
-@admin.register(OptOut)
-class OptOutAdmin(ByPhone):
-    """Opt-outs: list, search by exact phone, add; nothing is edited, because it says what somebody said."""
-
-    form = OptOutForm
-    list_display = ("phone", "channel", "source", "created_at")
-    list_filter = ("channel",)
-    search_fields = ("phone",)
-    fields: ClassVar[Any] = ("phone", "channel", "source")
-
-    def has_change_permission(self, request: HttpRequest, obj: OptOut | None = None) -> bool:
-        """Nobody edits."""
-        return False
-
-    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Where it comes from, as long as nobody says otherwise."""
-        return {"source": "admin"} | super().get_changeform_initial_data(request)
-
-    def save_model(self, request: HttpRequest, obj: OptOut, form: Any, change: bool) -> None:
-        """Record it where all opt-outs are recorded."""
-        consent.opt_out(phone=obj.phone, channel=obj.channel, source=obj.source)
-        obj.pk = OptOut.objects.get(phone=obj.phone, channel=obj.channel).pk
 
 
 admin.site.register(Customer, CustomerAdmin)

@@ -2,12 +2,18 @@
 
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
+from django.contrib import messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db import connections
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from customers.phones import InvalidPhone, normalise
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -15,7 +21,7 @@ else:
     # unfold carries no types; to mypy its class is the one that it inherits from.
     from unfold.admin import ModelAdmin
 
-__all__ = ["BigTableAdmin", "EstimatingPaginator", "ModelAdmin", "total_of"]
+__all__ = ["BigTableAdmin", "ByPhone", "EstimatingPaginator", "ModelAdmin", "total_of"]
 
 
 class EstimatingPaginator(Paginator[Any]):
@@ -84,6 +90,25 @@ class BigTableAdmin(ModelAdmin[Any]):
     def get_sortable_by(self, request: HttpRequest) -> Any:
         """Only by the primary key: any other column would sort the whole table."""
         return ["id"]
+
+
+class ByPhone(BigTableAdmin):
+    """Finds rows by one whole phone number, however it is written; the column's index answers."""
+
+    search_help_text = _("Whole phone number, e.g. 0712 345 678")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
+    ) -> "tuple[QuerySet[Any], bool]":
+        """Rows with that number; none, and a word why, when the text is no number."""
+        if not search_term.strip():
+            return queryset, False
+        try:
+            phone = normalise(search_term, settings.DEFAULT_PHONE_REGION)
+        except InvalidPhone as mistake:
+            messages.warning(request, gettext("The search takes one whole phone number. %(why)s") % {"why": mistake})
+            return queryset.none(), False
+        return queryset.filter(**{self.search_fields[0]: phone}), False
 
 
 def total_of(model: type[Model]) -> tuple[int, bool]:

@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from campaigns.models import Campaign
-from customers.admin import ByPhone
 from customers.models import Customer
+from customers.tables import ByPhone
 from messaging import accounts
 from messaging.arrivals_admin import HookEventAdmin, UnmatchedReceiptAdmin
 from messaging.campaign_admin import SendingCampaignAdmin, WrittenToCustomerAdmin

@@ -259,7 +259,7 @@ def in_words(at: datetime) -> str:
 
 def _numbers(campaign: Campaign, chosen: audience.Audience) -> list[str]:
     found = dispatch.estimate(campaign, chosen)
-    count = found.recipients - found.opted_out
+    count = found.recipients - found.opted_out - found.no_consent
     if not found.recipients:
         raise audience.InvalidAudience("nobody", _("There is nobody to write to."), "customers")
     written = ngettext("%(count)s customer will be written to.", "%(count)s customers will be written to.", count)
@@ -271,6 +271,13 @@ def _numbers(campaign: Campaign, chosen: audience.Audience) -> list[str]:
             found.opted_out,
         )
         sentences.append(skipped % {"count": f"{found.opted_out:,}"})
+    if found.no_consent:
+        skipped = ngettext(
+            "%(count)s has never opted in and will be skipped.",
+            "%(count)s have never opted in and will be skipped.",
+            found.no_consent,
+        )
+        sentences.append(skipped % {"count": f"{found.no_consent:,}"})
     return sentences
 
 

@@ -19,7 +19,7 @@ from django.db import connection, transaction
 
 from campaigns.models import Campaign, IllegalTransition
 from customers import consent
-from messaging import alerts, bells, board, breaker, leases, look_ups, providers, senders, throttle
+from messaging import alerts, bells, board, breaker, leases, look_ups, providers, senders, throttle, vendor_opt_outs
 from messaging.leases import Lease, Released
 from messaging.models import Status
 from messaging.patience import persistently
@@ -166,7 +166,7 @@ def _tell_unanswered(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdic
 
 
 def _mark(lease: Lease, *, after: int, limit: int, parts: int | None = None) -> list[Row]:
-    """Mark the next slice `sending`, and end in the same statement who has opted out or is too late.
+    """Mark the next slice `sending`, and end in the same statement who must not be written to or is too late.
 
     Empty when nothing is due or the campaign no longer sends; raises `LeaseLost`. `parts` bounds the slice, but for one
     message that has more. A STOP committed before this statement wins.
@@ -176,7 +176,7 @@ def _mark(lease: Lease, *, after: int, limit: int, parts: int | None = None) -> 
             _MARK,
             leases.params(lease)
             | {
-                "channel": lease.channel, "provider": lease.provider, "after": after, "limit": limit,
+                **consent.params(lease.channel), "provider": lease.provider, "after": after, "limit": limit,
                 "parts": UNBOUNDED if parts is None else parts,
             },
         )  # fmt: skip
@@ -202,10 +202,11 @@ UPDATE outbound_messages AS message SET
         SELECT CASE WHEN why IS NULL THEN 'sending'
             WHEN why = '{Reason.EXPIRED}' AND message.retry_count > 0 THEN 'failed' ELSE 'skipped' END, why
         FROM (
-            SELECT CASE WHEN {consent.opted_out_sql("message.address")} THEN '{Reason.OPTED_OUT}'
-                WHEN least(
-                    message.expires_at, (SELECT expires_at FROM campaigns WHERE id = %(campaign)s)
-                ) <= statement_timestamp() THEN '{Reason.EXPIRED}' END AS why
+            SELECT coalesce(
+                {consent.refusal_sql("message.address")},
+                CASE WHEN least(message.expires_at, (SELECT expires_at FROM campaigns WHERE id = %(campaign)s))
+                    <= statement_timestamp() THEN '{Reason.EXPIRED}' END
+            ) AS why
             OFFSET 0 -- or it would be asked again wherever it is named
         ) AS asked
     ),
@@ -250,6 +251,8 @@ def _settle(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdict]) -> No
                 cursor.execute(_NAMED, leases.params(lease) | _columns_of_sent(sent))
             if others:
                 cursor.execute(_OTHERS if held else _OTHERS_LATE, leases.params(lease) | _columns(lease, others))
+        # Also when the lease was lost: that the vendor knows of a wish is true whoever has the batch.
+        vendor_opt_outs.note([pk for pk, each in others if each.reason == Reason.OPTED_OUT])
     if not held:
         log.warning("late_answer", batch=lease.batch_id, messages=len(ids), sent=len(sent))
         raise LeaseLost

@@ -27,6 +27,7 @@ from messaging import accounts, alerts, bells, providers, rows, throttle
 from messaging.ahead import read_ahead
 from messaging.models import Launch, MessageBatch, OutboundMessage
 from messaging.providers.base import Envelope, OptedOut, Outcome, SlowDown, Template
+from messaging.reasons import Reason
 from messaging.rows import Rows
 
 log = structlog.get_logger(__name__)
@@ -74,10 +75,13 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How many customers a send would reach for, and how many of those it would skip because they opted out."""
+    """How many customers a send would reach for, and how many of those it would skip: who opted out, and
+    who never opted in where that is required.
+    """
 
     recipients: int
     opted_out: int
+    no_consent: int = 0
 
 
 def send(campaign: Campaign, audience: Audience, *, by: User | None) -> Queued:
@@ -126,14 +130,16 @@ def estimate(campaign: Campaign, audience: Audience) -> Estimate:
     customers = Customer.objects.all()
     if isinstance(audience, CustomerList):
         customers = customers.filter(pk__in=audience.ids)
-    return Estimate(customers.count(), customers.opted_out(campaign.channel).count())
+    channel = campaign.channel
+    silent = customers.without_consent(channel).count() if settings.REQUIRE_OPT_IN else 0
+    return Estimate(customers.count(), customers.opted_out(channel).count(), silent)
 
 
 def send_test(campaign: Campaign, *, phone: str, text: str, reference: str, variables: Sequence[str] = ()) -> Outcome:
     """Hand one text to the campaign's provider at once, outside the ledger; the provider's outcome. Leaves the house.
 
-    `reference` names it at the vendor: a repeated one may be refused there. A number that opted out gets nothing. It
-    goes before all that waits for the account's limit; `SlowDown` when even so its turn does not come soon. `variables`
+    `reference` names it at the vendor: a repeated one may be refused there. A number that must not be written to
+    gets nothing. It goes before all that waits for the account's limit; `SlowDown` when even so its turn does not come soon. `variables`
     fill the campaign's WhatsApp template. Raises `InvalidAudience` as `route` does.
     """
     template = (
@@ -150,8 +156,8 @@ def try_account(
     alias: str, *, channel: str, phone: str, text: str, reference: str, template: Template | None = None
 ) -> Outcome:
     """Hand one text to this account at once, outside the ledger, as `send_test`; raises `UnknownAlias`."""
-    if consent.opted_out([phone], channel):
-        return OptedOut(_("The number has opted out of this channel."))
+    if refusal := consent.refusal(phone, channel):
+        return OptedOut(str(Reason(refusal).label))
     count = parts.count(text).parts if channel == Channel.SMS else 1
     envelope = Envelope(f"test-{reference}", channel, phone, text, count, template=template)
     if not throttle.acquire_urgently(alias, count, seconds=TEST_PATIENCE_SECONDS):

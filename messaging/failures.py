@@ -1,13 +1,11 @@
 """Those whom a campaign did not reach, as a CSV file for a spreadsheet: who, why, and since when."""
 
-import csv
-import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
 
+from customers.spreadsheets import BOM, harmless, lines_of, moment
 from messaging.models import Status
 from messaging.reasons import Reason
 
@@ -17,8 +15,6 @@ HEADER = (
     "updated_at",
 )  # fmt: skip
 PAGE = 2_000
-# Without it Excel reads UTF-8 as something else.
-BOM = "\ufeff"
 
 
 def lines(campaign_id: int) -> Iterator[str]:
@@ -27,25 +23,14 @@ def lines(campaign_id: int) -> Iterator[str]:
     `phone` is the number as it was at launch. A page is a query of its own, so no memory and no transaction is held
     however long somebody takes to read it; a message that moves meanwhile may be missing or stand there twice.
     """
-    yield BOM + _csv([HEADER])
+    yield BOM + lines_of([HEADER])
     words = dict(Reason.choices)
     for status in STATUSES:
         after = 0
         while page := _page(campaign_id, status, after):
             after = page[-1][0]
-            yield _csv([_row(row, words) for row in page])
+            yield lines_of([_row(row, words) for row in page])
 
-
-def harmless(cell: str) -> str:
-    """The cell, with an apostrophe before what a spreadsheet would take for a formula.
-
-    A phone number in E.164 stays as it is: at the worst it is read as the number that it is.
-    """
-    return f"'{cell}" if cell[:1] in _BEGINS_FORMULA and not _PHONE.fullmatch(cell) else cell
-
-
-_BEGINS_FORMULA = frozenset("=+-@\t\r")
-_PHONE = re.compile(r"\+[0-9]{1,15}")
 
 # By the index on status, campaign and id: as quick at the end of a million as at the beginning. The page is cut before
 # it is joined, so that no plan can join more.
@@ -68,21 +53,5 @@ def _page(campaign_id: int, status: Status, after: int) -> Sequence[Any]:
 def _row(row: Any, words: dict[str, Any]) -> list[str]:
     *texts, reason, error, retries, at = row
     why = str(words.get(reason, ""))
-    updated_at = _moment(at)
+    updated_at = moment(at)
     return [harmless(str(cell)) for cell in (*texts, reason, why, error, retries, updated_at)]
-
-
-def _moment(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-class _Echo:
-    """A file that gives back what is written to it."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def _csv(rows: list[Any]) -> str:
-    writer = csv.writer(_Echo())
-    return "".join(map(writer.writerow, rows))  # it returns what the file's write returns

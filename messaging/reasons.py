@@ -8,6 +8,7 @@ class Reason(models.TextChoices):
     """Why a message stands where it stands; see docs/reasons.md."""
 
     OPTED_OUT = "opted_out", _("The number asked not to be written to on this channel.")
+    NO_CONSENT = "no_consent", _("Nobody has recorded that the number wants to be written to, as is required here.")
     EMPTY_TEXT = "empty_text", _("With this customer's fields the text came out empty.")
     TOO_LONG = "too_long", _("With this customer's fields the text came out longer than any provider takes.")
     TEMPORARY_FAILURE = "temporary_failure", _("The provider did not accept it yet; it will be tried again.")

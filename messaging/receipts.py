@@ -10,8 +10,8 @@ import structlog
 from django.db import connection, transaction
 
 from campaigns.audience import LARGEST_ID
-from customers import consent
 from messaging.models import OutboundMessage
+from messaging import vendor_opt_outs
 from messaging.providers.base import Receipt
 from messaging.reasons import Reason
 from messaging.verdicts import LONGEST_ERROR, LONGEST_PROVIDER_ID, storable
@@ -62,7 +62,8 @@ def apply(alias: str, receipts: Sequence[Receipt]) -> Applied:
             if not ids:
                 unmatched.append(receipt)
         moved = _write({message_id: combine(said) for message_id, said in about.items()}) if about else 0
-        _opt_out([message_id for message_id, said in about.items() if any(receipt.opted_out for receipt in said)])
+        wishes = [message_id for message_id, said in about.items() if any(receipt.opted_out for receipt in said)]
+        vendor_opt_outs.note(wishes)
     # Without the providers' ids: those of WhatsApp hold the phone.
     log.info("receipts", provider=alias, given=len(receipts), moved=moved, unmatched=len(unmatched))
     return Applied(moved, unmatched)
@@ -114,15 +115,6 @@ def _lock(alias: str, receipts: Sequence[Receipt]) -> dict[int | str | None, lis
             if name:
                 found[name].append(message_id)
     return found
-
-
-def _opt_out(ids: Sequence[int]) -> None:
-    """Opt out the numbers of these messages, in their order: two that come at once wait in line."""
-    if not ids:
-        return
-    messages = OutboundMessage.objects.filter(pk__in=ids).order_by("address", "campaign__channel")
-    for phone, channel in messages.values_list("address", "campaign__channel").distinct():
-        consent.opt_out(phone=phone, channel=channel, source="provider")
 
 
 def _write(said: dict[int, Said]) -> int:

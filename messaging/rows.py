@@ -39,8 +39,8 @@ def compose(campaign_id: int, letters: Sequence[Letter], *, batch: int) -> Rows:
     waiting: list[int] = []
     has_variables = bool(letters) and letters[0].variables is not None
     for message_id, letter in zip(_new_ids(len(letters)), letters, strict=True):
-        customer_id, address, text, parts, opted_out, variables = letter
-        reason = _why_not(text, opted_out=opted_out)
+        customer_id, address, text, parts, refusal, variables = letter
+        reason = Reason(refusal) if refusal else _why_not(text)
         if reason is None:
             waiting.append(message_id)
             fate = _PENDING
@@ -70,9 +70,7 @@ def write(rows: Rows, provider: str) -> None:
     )
 
 
-def _why_not(text: str, *, opted_out: bool) -> Reason | None:
-    if opted_out:
-        return Reason.OPTED_OUT
+def _why_not(text: str) -> Reason | None:
     if not text or text.isspace():
         return Reason.EMPTY_TEXT
     return Reason.TOO_LONG if len(text) > LONGEST_TEXT else None

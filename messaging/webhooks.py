@@ -18,7 +18,7 @@ from django.http.request import UnreadablePostError
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from messaging import bells, board, hooks, providers, senders
+from messaging import accounts, bells, board, hooks, providers
 from messaging.providers.base import Answer, Forged, Hears, Hook, Malformed
 from messaging.verdicts import storable
 

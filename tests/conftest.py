@@ -6,9 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 import redis
+from django.apps import apps
 from django.conf import settings
+from django.db import connection
+from django.db.models.signals import post_migrate
+from pytest_django import DjangoDbBlocker
 from pytest_socket import socket_allow_hosts
 
+from customers import seeds
+from customers.models import ConsentAnswer, ConsentWord
 from messaging import accounts, bells, board, delivery, providers, throttle
 from messaging.providers.memory import Memory
 from tests.messaging.renting import rented
@@ -28,6 +34,19 @@ def pytest_runtest_setup() -> None:
     bells.forget()
     accounts.forget()
     socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Tests with transactions of their own empty every table: the ledger must let them, and words be planted anew."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE consent_events DISABLE TRIGGER consent_events_not_emptied")
+    post_migrate.connect(plant_words, sender=apps.get_app_config("customers"))
+
+
+def plant_words(**_kwargs: object) -> None:
+    """What the migration did, after a test has emptied the tables."""
+    seeds.plant(ConsentWord, ConsentAnswer)
 
 
 @pytest.fixture

@@ -11,14 +11,14 @@ from tests.factories import UserFactory
 LOOKING = (
     "campaigns.view_campaign",
     "customers.view_customer",
-    "customers.view_optout",
+    "customers.view_consentevent",
     "messaging.view_outboundmessage",
 )
 MARKETING = (
     *LOOKING,
     *(f"campaigns.{verb}_campaign" for verb in ("add", "change", "delete", "send")),
     *(f"customers.{verb}_customer" for verb in ("add", "change", "delete")),
-    *(f"customers.{verb}_optout" for verb in ("add", "delete")),
+    "customers.add_consentevent",
 )
 
 

@@ -83,5 +83,6 @@ def test_who_logs_in_comes_to_the_overview(client: Client) -> None:
 
 def test_the_sidebar_shows_what_the_user_may_open(viewer: Client) -> None:
     shown = text(viewer.get("/admin/"))
-    assert "Opt-outs" in shown
+    assert "Consent" in shown
+    assert "Consent words" not in shown
     assert "API tokens" not in shown

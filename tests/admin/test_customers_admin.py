@@ -4,14 +4,13 @@ import json
 import re
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from customers.admin import MOST_DELETED
-from customers.models import Customer, OptOut
+from customers.models import Customer
 from messaging.models import OutboundMessage
 from tests.admin.pages import text
 from tests.factories import CustomerFactory, customers
@@ -118,24 +117,3 @@ def test_a_customer_is_found_to_choose_by_phone_and_by_the_beginning_of_a_name(m
         assert found == [{"id": str(amina.pk), "text": "Amina Hassan · +254712345678"}]
     assert len(json.loads(marketer.get(f"{LIST}choose/").content)["results"]) == 2
     assert json.loads(marketer.get(f"{LIST}choose/", {"term": "x\0y"}).content)["results"] == []
-
-
-def test_an_opt_out_is_recorded_in_e164_and_cannot_be_edited(marketer: Client) -> None:
-    page = "/admin/customers/optout/"
-    marketer.post(f"{page}add/", {"phone": "0712 345 678", "channel": "sms", "source": "letter"})
-    opt_out = OptOut.objects.get()
-    assert (opt_out.phone, opt_out.channel, opt_out.source) == ("+254712345678", "sms", "letter")
-    assert LogEntry.objects.get().object_id == str(opt_out.pk)
-    marketer.post(f"{page}{opt_out.pk}/change/", {"phone": "0712 345 679", "channel": "sms", "source": "x"})
-    opt_out.refresh_from_db()
-    assert opt_out.phone == "+254712345678"
-    assert list(marketer.get(page, {"q": "+254 712 345 678"}).context["cl"].result_list) == [opt_out]
-
-
-def test_the_same_opt_out_twice_is_refused_with_a_sentence(marketer: Client) -> None:
-    for _time in range(2):
-        response = marketer.post(
-            "/admin/customers/optout/add/", {"phone": "0712 345 678", "channel": "sms", "source": "letter"}
-        )
-    assert "This number has already opted out of this channel." in text(response)
-    assert OptOut.objects.count() == 1

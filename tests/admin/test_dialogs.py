@@ -320,7 +320,7 @@ def test_a_test_send_to_a_number_that_opted_out_is_refused_with_a_sentence(marke
     campaign = draft()
     consent.opt_out(phone="+254712345678", channel="sms", source="test")
     shown = text(marketer.post(dialog(campaign, "test_send"), {"phone": "0712 345 678"}))
-    assert "The number has opted out of this channel." in shown
+    assert "The number asked not to be written to on this channel." in shown
     assert not outbox.outbox
 
 

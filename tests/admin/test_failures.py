@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from campaigns.audience import listed
 from campaigns.models import Campaign
-from customers import consent
+from customers import consent, spreadsheets
 from customers.models import Customer
 from customers.phones import normalise
 from messaging import dispatch, failures
@@ -112,7 +112,7 @@ def test_when_all_were_reached_it_holds_only_the_header(viewer: Client, outbox: 
     "cell", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x")', "+254700000001+1", "+"]
 )
 def test_what_a_spreadsheet_would_calculate_is_made_harmless(viewer: Client, cell: str) -> None:
-    assert failures.harmless(cell) == f"'{cell}"
+    assert spreadsheets.harmless(cell) == f"'{cell}"
     campaign = sending_campaign(1)
     Customer.objects.update(first_name=cell)
     fail(campaign, last_error=cell)
@@ -122,7 +122,7 @@ def test_what_a_spreadsheet_would_calculate_is_made_harmless(viewer: Client, cel
 
 @pytest.mark.parametrize("cell", ["", "Wanjiru", "1=1", "a+b", "'=1", "+254700000001", " =1"])
 def test_everything_else_stays_as_it_is(cell: str) -> None:
-    assert failures.harmless(cell) == cell
+    assert spreadsheets.harmless(cell) == cell
 
 
 def test_the_phones_can_be_imported_and_sent_to_again(viewer: Client) -> None:
@@ -169,7 +169,7 @@ def test_pages_of_any_size_give_every_row_once_and_are_read_only_when_they_are_a
     fail(campaign)
     with CaptureQueriesContext(connection) as queries:
         pages = failures.lines(campaign.pk)
-        assert next(pages).startswith(failures.BOM)
+        assert next(pages).startswith(spreadsheets.BOM)
         assert len(queries) == 0
         next(pages)
         assert len(queries) == 1

@@ -45,6 +45,8 @@ CALLS = {
     ("/api/v1/customers/{id}", "patch"): {"400", "401", "403", "404", "409", "413", "415"},
     ("/api/v1/customers/{id}", "delete"): {"401", "403", "404"},
     ("/api/v1/senders", "get"): {"400", "401", "403"},
+    ("/api/v1/customers/{id}/consent", "get"): {"401", "403", "404"},
+    ("/api/v1/customers/{id}/consent", "post"): {"400", "401", "403", "404", "413", "415"},
     ("/api/v1/schema", "get"): {"401"},
 }
 

@@ -14,7 +14,8 @@ from pytest_django.asserts import assertNumQueries
 from rest_framework.test import APIClient
 
 from campaigns.models import Campaign
-from customers.models import Channel, Customer, OptOut
+from customers import consent
+from customers.models import Channel, Customer
 from messaging.models import OutboundMessage
 from tests.api.answers import error, refusal
 from tests.factories import CampaignFactory, CustomerFactory, customers
@@ -56,7 +57,7 @@ def test_a_list_is_queued_in_one_answer_of_exactly_these_fields(api: APIClient) 
 
 def test_repeats_count_once_and_who_opted_out_is_skipped(api: APIClient) -> None:
     campaign, (first, second) = CampaignFactory.create(), customers(2)
-    OptOut.objects.create(channel=Channel.SMS, phone=second.phone, source="reply")
+    consent.opt_out(channel=Channel.SMS, phone=second.phone, source="reply")
 
     body = send(api, campaign, {"customers": [first.pk, second.pk, first.pk]}).json()
 
@@ -271,7 +272,7 @@ def test_the_ledger_shows_a_message_with_exactly_its_fields(api: APIClient) -> N
 def test_messages_are_found_by_campaign_customer_status_and_reason(api: APIClient) -> None:
     one, two = CampaignFactory.create_batch(2)
     first, second = customers(2)
-    OptOut.objects.create(channel=Channel.SMS, phone=second.phone, source="reply")
+    consent.opt_out(channel=Channel.SMS, phone=second.phone, source="reply")
     for campaign in (one, two):
         send(api, campaign, {"customers": [first.pk, second.pk]})
 

@@ -217,6 +217,8 @@ CALLS = [
     ("GET", "customers/{customer}", "customers.view_customer", 200),
     ("PATCH", "customers/{customer}", "customers.change_customer", 200),
     ("DELETE", "customers/{customer}", "customers.delete_customer", 204),
+    ("GET", "customers/{customer}/consent", "customers.view_customer customers.view_consentevent", 200),
+    ("POST", "customers/{customer}/consent", "customers.view_customer customers.add_consentevent", 400),
 ]
 
 

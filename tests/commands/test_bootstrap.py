@@ -14,7 +14,7 @@ from django.db.models import F
 from campaigns.models import Campaign
 from config import demo, demo_customers
 from config.models import ApiToken
-from customers.models import Customer, OptOut
+from customers.models import Consent, Customer
 from messaging.audit import audit
 from messaging.models import MessageBatch, OutboundMessage
 from tests.factories import CampaignFactory, CustomerFactory
@@ -133,8 +133,8 @@ def test_what_is_over_leaves_nothing_to_do_and_lies_in_the_past(bootstrap: Boots
 
 def test_some_have_opted_out_and_the_draft_would_skip_them(bootstrap: Bootstrap) -> None:
     bootstrap(700)
-    assert OptOut.objects.filter(channel="sms").count() > 3
-    assert OptOut.objects.filter(channel="whatsapp").count() > 3
+    assert Consent.objects.filter(channel="sms").count() > 3
+    assert Consent.objects.filter(channel="whatsapp").count() > 3
 
 
 def test_the_next_customer_and_the_next_campaign_get_the_next_id(bootstrap: Bootstrap) -> None:

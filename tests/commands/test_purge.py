@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from campaigns.models import Campaign, Status
 from customers import consent
-from customers.models import Customer, OptOut
+from customers.models import ConsentEvent, Customer
 from messaging import purge
 from messaging.audit import audit
 from messaging.models import Alert, OutboundMessage
@@ -73,7 +73,7 @@ def test_customers_and_opt_outs_stay() -> None:
     ended(3, 100)
     consent.opt_out(phone="+254700000001", channel="sms", source="test")
     run("--older-than", "90", "--yes")
-    assert (Campaign.objects.count(), Customer.objects.count(), OptOut.objects.count()) == (0, 3, 1)
+    assert (Campaign.objects.count(), Customer.objects.count(), ConsentEvent.objects.count()) == (0, 3, 1)
 
 
 def test_alerts_of_the_campaign_go_with_it() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.test import Client
 
-from messaging import senders
+from messaging import accounts
 from messaging.providers.simulated_receipts import SIGNATURE, sign
 
 ALIAS = "simulator"
@@ -21,7 +21,7 @@ def secret() -> str:
 
 def address(alias: str = ALIAS, *, token: str | None = None) -> str:
     """The path of this account's door."""
-    return f"/hooks/{alias}/{senders.hook_token(alias) if token is None else token}"
+    return f"/hooks/{alias}/{accounts.hook_token(alias) if token is None else token}"
 
 
 def said(reference: object, status: str, minutes: float = 0, **fields: Any) -> dict[str, Any]:

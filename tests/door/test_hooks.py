@@ -238,8 +238,8 @@ def test_a_receipt_that_is_an_opt_out_opts_the_person_out_in_the_same_transactio
 
     work_off_all()
 
-    assert consent.opted_out([message.address, other.address], "sms") == {message.address}
-    assert not consent.opted_out([message.address], "whatsapp")
+    assert [consent.state(each.address, "sms") for each in (message, other)] == ["opted_out", None]
+    assert consent.state(message.address, "whatsapp") is None
 
 
 def test_an_opt_out_counts_also_for_a_message_that_does_not_move() -> None:
@@ -249,7 +249,7 @@ def test_an_opt_out_counts_also_for_a_message_that_does_not_move() -> None:
     applied = receipts.apply(ALIAS, [Receipt("failed", NOON, reference=str(message.pk), opted_out=True)])
 
     assert applied.moved == 0
-    assert consent.opted_out([message.address], "sms") == {message.address}
+    assert consent.state(message.address, "sms") == "opted_out"
 
 
 # --- early and unmatched ---
@@ -285,7 +285,7 @@ def test_what_is_tried_again_keeps_all_that_was_said() -> None:
 
     message.refresh_from_db()
     assert (message.status, message.last_error) == ("failed", "switched off")
-    assert consent.opted_out([message.address], "sms") == {message.address}
+    assert consent.state(message.address, "sms") == "opted_out"
 
 
 def test_it_waits_as_long_again_as_it_has_waited_and_a_minute_at_most() -> None:

@@ -13,7 +13,7 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from config.logging import LOGGING, is_no_echo
-from messaging import bells, board, providers, senders, webhooks
+from messaging import accounts, bells, board, providers, senders, webhooks
 from messaging.models import HookEvent, Sender
 from messaging.providers.base import Answer, Envelope, Forged, Hook, Malformed
 from messaging.providers.simulated_receipts import SIGNATURE, HearsReceipts, sign
@@ -133,10 +133,10 @@ def test_any_other_method_is_refused(method: str) -> None:
 
 
 def test_an_unknown_alias_a_deaf_one_and_a_wrong_token_look_alike() -> None:
-    token = senders.hook_token(ALIAS)
+    token = accounts.hook_token(ALIAS)
     paths = [
         f"/hooks/nobody/{token}",
-        f"/hooks/console/{senders.hook_token('console')}",
+        f"/hooks/console/{accounts.hook_token('console')}",
         address(token="0" * 32),
         address(token=token[:-1]),
         address(token=token + "/"),
@@ -161,7 +161,7 @@ def test_every_sender_has_a_secret_of_its_own() -> None:
     Sender.objects.create(alias="another")
 
     assert len({*tokens, Sender.objects.get(alias="another").hook_token}) == len(tokens) + 1
-    assert senders.hook_token("nobody") == ""
+    assert accounts.hook_token("nobody") == ""
 
 
 def test_a_sender_without_a_row_lets_nobody_in() -> None:
@@ -232,7 +232,7 @@ def test_a_body_that_is_too_large_is_not_even_read() -> None:
         def read(self, *_: Any) -> NoReturn:
             raise AssertionError("it was read")
 
-    assert webhooks.door(request_of(Unread(), "99999999999"), ALIAS, senders.hook_token(ALIAS)).status_code == 413
+    assert webhooks.door(request_of(Unread(), "99999999999"), ALIAS, accounts.hook_token(ALIAS)).status_code == 413
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_a_caller_who_hangs_up_is_refused(hearing: Hearing) -> None:
         def read(self, *_: Any) -> NoReturn:
             raise OSError("reset by peer")
 
-    assert webhooks.door(request_of(Broken(), "5"), ALIAS, senders.hook_token(ALIAS)).status_code == 400
+    assert webhooks.door(request_of(Broken(), "5"), ALIAS, accounts.hook_token(ALIAS)).status_code == 400
     assert refusals() == {(ALIAS, "broken_off"): 1}
 
 
@@ -304,7 +304,7 @@ def test_a_refusal_is_one_line_without_secrets() -> None:
     handler = logging.StreamHandler(stream)
     handler.addFilter(is_no_echo)
     logging.getLogger().addHandler(handler)
-    token = senders.hook_token(ALIAS)
+    token = accounts.hook_token(ALIAS)
     try:
         knock(said(7, "delivered", phone="+254712345678"), headers={SIGNATURE: "wrong"})
         knock(body=b'{"receipts": ["+254712345678"]}')

@@ -18,7 +18,7 @@ def written(texts: list[str], *, batch: int = 100) -> tuple[Campaign, rows.Rows]
     """A campaign with these texts, one customer each."""
     campaign = factories.CampaignFactory.create()
     letters = [
-        Letter(customer.pk, customer.phone, text, 1, opted_out=False)
+        Letter(customer.pk, customer.phone, text, 1, refusal=None)
         for customer, text in zip(factories.customers(len(texts)), texts, strict=True)
     ]
     made = rows.compose(campaign.pk, letters, batch=batch)
@@ -70,9 +70,9 @@ def test_each_reason_for_a_skip_is_written_and_only_what_is_too_long_loses_its_t
     campaign = factories.CampaignFactory.create()
     people = factories.customers(3)
     letters = [
-        Letter(people[0].pk, people[0].phone, "hello", 2, opted_out=True),
-        Letter(people[1].pk, people[1].phone, " ", 1, opted_out=False),
-        Letter(people[2].pk, people[2].phone, "x" * (LONGEST_TEXT + 1), 131, opted_out=False),
+        Letter(people[0].pk, people[0].phone, "hello", 2, refusal="opted_out"),
+        Letter(people[1].pk, people[1].phone, " ", 1, refusal=None),
+        Letter(people[2].pk, people[2].phone, "x" * (LONGEST_TEXT + 1), 131, refusal=None),
     ]
 
     made = rows.compose(campaign.pk, letters, batch=10)

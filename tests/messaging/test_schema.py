@@ -9,6 +9,7 @@ from django.db import IntegrityError, connection, models, transaction
 
 from campaigns.audience import listed
 from campaigns.models import Campaign, CampaignProgress
+from customers import consent
 from customers.models import Customer
 from messaging import breaker, delivery, dispatch, leases
 from messaging.audit import audit
@@ -264,7 +265,7 @@ def test_a_mark_stays_cheap_when_the_planner_knows_nothing() -> None:
 def _plan_of_mark(lease: leases.Lease) -> dict[str, Any]:
     """The plan with which a slice of 250 was really marked."""
     values = leases.params(lease) | {
-        "channel": "sms", "provider": "memory", "after": lease.first_id - 1, "limit": 250, "parts": 10_000,
+        **consent.params("sms"), "provider": "memory", "after": lease.first_id - 1, "limit": 250, "parts": 10_000,
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) " + delivery._MARK, values)

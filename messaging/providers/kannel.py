@@ -6,7 +6,7 @@ with its fake SMSC and with an SMPP server behind it, all on 2026-11-25 (tests/p
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from messaging.providers.base import (
     Accepted,
@@ -27,7 +27,7 @@ from messaging.providers.base import (
 from messaging.providers.reading import moment, phone, shown
 from messaging.providers.web import THROTTLED, Heard, Web, check_url, with_query
 
-# 3GPP TS 23.038, 6.2.1 and 6.2.1.1. Kannel does not look by itself: with coding 0 it sends a question mark for the rest.
+# 3GPP TS 23.038, 6.2.1 and 6.2.1.1. Kannel does not look by itself: with coding 0 the rest is sent as question marks.
 GSM7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà\f^{}\\[~]|€"
@@ -36,7 +36,7 @@ GSM7 = frozenset(
 # How the answer begins, by its HTTP status. "3:" waits in bearerbox's store until a carrier is connected; "Sent." is
 # what a smsbox says that is set to answer at once.
 ACCEPTED = {202: ("0:", "3:", "Sent.")}
-REFUSED = {
+REFUSED: dict[tuple[int, str], Callable[[str], Outcome]] = {
     (503, "Temporal failure"): SlowDown,  # sms-outgoing-queue-limit is reached
     (403, "Authorization failed"): StopAll,
     (403, "Not routable"): GiveUp,  # no carrier of the gateway takes this number
@@ -46,7 +46,13 @@ REFUSED = {
     (400, "Sender missing"): StopAll,
     (400, "Invalid content-type"): StopAll,  # it calls itself Kannel and does not take a POST
 }
-STATUSES = {401: StopAll, 403: StopAll, 404: StopAll, THROTTLED: SlowDown, 503: TryLater}
+STATUSES: dict[int, Callable[[str], Outcome]] = {
+    401: StopAll,
+    403: StopAll,
+    404: StopAll,
+    THROTTLED: SlowDown,
+    503: TryLater,
+}
 
 # The bits of a receipt, the first that is set counts: 34 is failed by expiry.
 BITS = {1: "delivered", 16: "failed", 2: "failed", 8: "sent", 4: "sent"}
@@ -82,7 +88,7 @@ class Kannel:
         timeout_seconds: float = 20.0,
     ) -> None:
         for option, value in (("username", username), ("password", password), ("sender", sender)):
-            if not (isinstance(value, str) and value.strip() and value.isascii() and value.isprintable()):
+            if not (value.strip() and value.isascii() and value.isprintable()):
                 raise ValueError(f"{option} must be given, in plain ASCII")
         if not (smsc.isascii() and smsc.isprintable()):
             raise ValueError("smsc must be plain ASCII")

@@ -9,7 +9,7 @@ import pytest
 
 from campaigns import parts
 from messaging.providers import kannel
-from messaging.providers.base import Envelope
+from messaging.providers.base import Accepted, Envelope
 from tests.providers.answers.kannel import EXAM, PASSWORD, envelope, make
 from tests.providers.exam import Said
 from tests.providers.server import Asked, Server
@@ -18,7 +18,7 @@ from tests.providers.server import Asked, Server
 @pytest.fixture
 def server() -> Iterator[Server]:
     server = Server()
-    server.script = lambda _: Said(kannel.Accepted, 202, "0: Accepted for delivery")
+    server.script = lambda _: Said(Accepted, 202, "0: Accepted for delivery")
     yield server
     server.close()
 

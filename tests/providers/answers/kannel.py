@@ -102,7 +102,9 @@ EXAM = Exam(
                 hook("from=254700000001&to=12345&text=STOP+please+%C3%A9&smsc=FAKE&id=0f022ab7&at=1795571671"),
                 [Reply("sms", "+254700000001", "STOP please é", AT, provider_message_id="0f022ab7", to="12345")],
             ),
-            "with a plus": Heard(hook("from=%2B254700000001&text=%E2%98%BA"), [Reply("sms", "+254700000001", "☺", NOW)]),
+            "with a plus": Heard(
+                hook("from=%2B254700000001&text=%E2%98%BA"), [Reply("sms", "+254700000001", "☺", NOW)]
+            ),
             "of a name": Heard(hook("from=MPESA&text=Confirmed&at=1795571671"), []),
             "of nothing": Heard(hook("from=254700000001&text="), [Reply("sms", "+254700000001", "", NOW)]),
         },

@@ -180,7 +180,9 @@ class Http:
             meaning = self.codes.get(_spelt(code), "unknown" if meaning == "accepted" else meaning)
         if meaning == "accepted":
             return Accepted(self._id(heard))
-        error = f"HTTP {status}" if code is None else f"HTTP {status}, code {shown(code)}"
+        error = f"HTTP {status}"
+        if self.code:
+            error += ", no code" if code is None else f", code {shown(code)}"
         return SlowDown(error, heard.retry_after) if meaning == "slow_down" else OUTCOMES[meaning](error)
 
     def _names(self, heard: Heard) -> str | None:

@@ -43,10 +43,11 @@ def moment(value: Any, otherwise: datetime) -> datetime:
     if value is None or value == "":
         return otherwise
     try:
-        if isinstance(value, int | float) or str(value).isdecimal():
+        text = str(value)
+        if (isinstance(value, int | float) and not isinstance(value, bool)) or (text.isascii() and text.isdecimal()):
             seconds = float(value)
             return datetime.fromtimestamp(seconds / 1000 if seconds > _MILLISECONDS else seconds, UTC)
-        read = datetime.fromisoformat(str(value))
+        read = datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError):
         raise Malformed("a time cannot be read") from None
     return read if read.utcoffset() is not None else read.replace(tzinfo=UTC)

@@ -14,9 +14,22 @@ from tests.providers import answers, door_questions, questions
 from tests.providers.exam import Exam
 from tests.providers.server import Server
 
-# What is no vendor's: the port, the client that they share, and the fakes, which are tested for themselves.
-NO_VENDORS = {"base", "web", "reading", "http_door", "console", "memory", "simulator"}
-ADAPTERS = sorted({module.name for module in pkgutil.iter_modules(providers.__path__)} - NO_VENDORS)
+# The port's own protocol, and the fakes, which are tested for themselves.
+NO_VENDORS = {"base", "console", "memory", "simulator"}
+
+
+def adapters() -> list[str]:
+    """The modules with a class that submits; others beside them are their tables and what they share."""
+    names = {module.name for module in pkgutil.iter_modules(providers.__path__)} - NO_VENDORS
+    return sorted(name for name in names if _submits(f"{providers.__name__}.{name}"))
+
+
+def _submits(module: str) -> bool:
+    classes = vars(import_module(module)).values()
+    return any(isinstance(each, type) and each.__module__ == module and hasattr(each, "submit") for each in classes)
+
+
+ADAPTERS = adapters()
 
 
 def exams() -> dict[str, Exam]:
@@ -43,13 +56,6 @@ def asked_at_the_door() -> Iterator[ParameterSet]:
     for name, exam in EXAMS.items():
         for title, question in door_questions.questions(exam.door) if exam.door else ():
             yield pytest.param(exam, question, id=f"{name}-{title.replace(' ', '_')}")
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.close()
 
 
 @pytest.mark.parametrize("name", ADAPTERS)

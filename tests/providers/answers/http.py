@@ -188,4 +188,24 @@ PLAIN = Exam(
         sign=None,
     ),
 )
-EXAMS = {"defaults": PLAIN}
+
+
+def by_query(url: str) -> Http:
+    return Http(
+        url=f"{url}/send?tenant=7", method="GET", body="query", headers={"Authorization": KEY},
+        fields={"to": "to", "text": "text", "channel": "via"}, statuses={"403": "opted_out", "5xx": "try_later"},
+        receipts={"statuses": {"ok": "delivered", "no": "failed"}},
+    )  # fmt: skip
+
+
+# Who sends by GET meets a client that would repeat one by itself.
+BY_QUERY = replace(
+    PLAIN,
+    make=by_query,
+    accepted=Said(Accepted, 200, {"id": "q-1"}),
+    accepted_id="q-1",
+    wrong={"opted out": Said(OptedOut, 403, error="HTTP 403"), "bad number": Said(GiveUp, 404, error="HTTP 404")},
+    server_error=Said(TryLater, 500, error="HTTP 500"),
+    another=None,
+)
+EXAMS = {"defaults": PLAIN, "by_query": BY_QUERY}

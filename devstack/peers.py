@@ -21,6 +21,7 @@ from devstack.terminal import say
 
 # All installing together; a machine without a network is told so long before.
 INSTALL_SECONDS = 300.0
+APT_LISTS = Path("/var/lib/apt/lists")
 # Debian 12's, with the libraries that a bare system lacks.
 DEBS = (
     "kannel", "kannel-extras", "freetds-common", "libct4", "libhiredis0.14", "libmariadb3", "libpcre3",
@@ -106,7 +107,7 @@ def _ensure(peer: Peer, place: Path, clock: Clock) -> None:
 
 
 def _kannel(place: Path, clock: Clock) -> None:
-    if not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
+    if not any(APT_LISTS.glob("*_Packages*")):
         raise Absent("apt has no lists of packages: apt-get update, as root, makes them")
     clock.run(["apt-get", "download", "-q", *DEBS], place)
     for deb in sorted(place.glob("*.deb")):

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +116,7 @@ class Gateway:
         """Our adapter for it."""
         return Kannel(**(self.options() | options))
 
-    def options(self) -> Mapping[str, Any]:
+    def options(self) -> dict[str, Any]:
         """What an operator would put in OPTIONS."""
         url = f"http://127.0.0.1:{self.ports['sendsms']}/cgi-bin/sendsms"
         return {"url": url, "username": "clarion", "password": PASSWORD, "sender": "ACME"}

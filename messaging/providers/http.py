@@ -24,7 +24,7 @@ from messaging.providers.base import (
     Unknown,
 )
 from messaging.providers.http_door import HttpDoor, Receipts, Replies, Signature, table
-from messaging.providers.reading import dig, shown
+from messaging.providers.reading import dig, shown, spelt
 from messaging.providers.web import Heard, Web, check_url, with_query
 
 FIELDS = {"reference": "reference", "channel": "channel", "to": "to", "text": "text"}
@@ -177,7 +177,7 @@ class Http:
         status = str(heard.status)
         meaning = self.statuses.get(status, self.statuses.get(f"{status[0]}xx", "unknown"))
         if self.code:
-            meaning = self.codes.get(_spelt(code), "unknown" if meaning == "accepted" else meaning)
+            meaning = self.codes.get(spelt(code), "unknown" if meaning == "accepted" else meaning)
         if meaning == "accepted":
             return Accepted(self._id(heard))
         error = f"HTTP {status}"
@@ -193,11 +193,6 @@ class Http:
         """The provider's name for the message."""
         named = dig(heard.json, self.id_path)
         return "" if named is None or isinstance(named, dict | list) else str(named)
-
-
-def _spelt(code: Any) -> str:
-    """The code as JSON spells it, which is how `codes` names it."""
-    return str(code).lower() if isinstance(code, bool) else str(code)
 
 
 def _one_of(option: str, value: str, known: set[str] | frozenset[str]) -> str:

@@ -1,11 +1,11 @@
 """How the generic adapter reads a vendor's receipts and replies: by settings that say where each word stands."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar, cast
 
 from messaging.providers.base import Answer, Hook, Malformed, Receipt, Reply
-from messaging.providers.reading import compare, dig, moment, phone, shown, signature
+from messaging.providers.reading import compare, dig, moment, phone, shown, signature, spelt
 
 STATUSES = frozenset({"sent", "delivered", "read", "failed", "opted_out"})
 Table = TypeVar("Table")
@@ -30,7 +30,7 @@ class Receipts:
 
     def read(self, item: Any, hook: Hook) -> Receipt | None:
         """What this item says; None when its status is not in the table. Raises `Malformed`."""
-        word = str(_word(item, self.status, hook))
+        word = spelt(_word(item, self.status, hook))
         status = self.statuses.get(word)
         if status is None:
             return None
@@ -112,7 +112,7 @@ class HttpDoor:
     receipts: Receipts | None = None
     replies: Replies | None = None
     signature: Signature | None = None
-    answers: str = field(default="")
+    answers: str = ""
 
     def verify(self, hook: Hook) -> None:
         """Raise `Forged` unless it is signed, where the vendor signs."""

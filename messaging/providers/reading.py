@@ -29,6 +29,11 @@ def dig(value: Any, path: str) -> Any:
     return value
 
 
+def spelt(word: Any) -> str:
+    """A word of a vendor's JSON as JSON spells it, which is how tables name it."""
+    return str(word).lower() if isinstance(word, bool) else str(word)
+
+
 def shown(code: Any) -> str:
     """A vendor's code as it wrote it; what may hold a text or a phone is not repeated."""
     text = str(code)

@@ -111,7 +111,8 @@ class Twilio:
             "POST",
             self.url,
             not_before=envelope.not_before,
-            is_ours=lambda heard: str(heard.json.get("to") or envelope.to).endswith(envelope.to),
+            # The last digits, because some countries' numbers are written with and without a digit before them.
+            is_ours=lambda heard: str(heard.json.get("to") or envelope.to).endswith(envelope.to[-8:]),
             data=self._fields(envelope),
         )
         return _outcome(heard) if isinstance(heard, Heard) else heard

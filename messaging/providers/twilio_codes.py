@@ -9,7 +9,8 @@ from messaging.providers.base import GiveUp, OptedOut, SlowDown, StopAll, TryLat
 
 Refusal: TypeAlias = type[TryLater] | type[SlowDown] | type[GiveUp] | type[OptedOut] | type[StopAll]
 
-# What a code of an answer means for its message, and in words. A receipt's `ErrorCode` is of the same family.
+# What a code of an answer means for its message, and in words. A receipt's `ErrorCode` is of the same family. A
+# template's fault is every message's of its campaign, so it stops instead of failing them one by one.
 CODES: dict[int, tuple[Refusal, str]] = {
     14107: (SlowDown, "too many messages a second"),
     20003: (StopAll, "the credentials are wrong"),
@@ -51,8 +52,8 @@ CODES: dict[int, tuple[Refusal, str]] = {
     63017: (SlowDown, "WhatsApp's rate for the account is exceeded"),
     63018: (SlowDown, "WhatsApp's rate for the sender is exceeded"),
     63024: (GiveUp, "the number cannot get WhatsApp messages"),
-    63027: (GiveUp, "there is no such template in this language"),
-    63028: (GiveUp, "the template has another number of variables"),
+    63027: (StopAll, "there is no such template in this language"),
+    63028: (StopAll, "the template has another number of variables"),
     63032: (GiveUp, "WhatsApp does not let this person be written to now"),
     63038: (SlowDown, "the account's daily limit is exceeded"),
 }

@@ -33,8 +33,8 @@ TOGETHER_SECONDS = 10.0
 def questions(exam: Exam) -> Iterator[tuple[str, Question]]:
     """The name of each question for this adapter, and the question."""
     yield from {
-        "accepted": is_accepted, "throttled": is_throttled, "server_error": _says("server_error"),
-        "garbage": _says("garbage"), "unknown_code": is_kept_raw, "wrong_credentials": stops_all,
+        "accepted": is_accepted, "throttled": is_throttled, "server_error": _answers(exam.server_error),
+        "garbage": _answers(exam.garbage), "unknown_code": is_kept_raw, "wrong_credentials": stops_all,
         "silence": waits_no_longer_than_it_says, "dropped": never_asks_twice, "cut": takes_half_an_answer,
         "refused": is_tried_later, "one_bad": fails_one_alone, "in_order": answers_for_each,
         "paced": leaves_at_its_time, "redirect": follows_nobody,
@@ -109,15 +109,10 @@ def is_throttled(exam: Exam, server: Server) -> None:
 
 
 def _answers(said: Said) -> Question:
-    return lambda exam, server: void(ask(exam, server, said))
+    def question(exam: Exam, server: Server) -> None:
+        ask(exam, server, said)
 
-
-def _says(name: str) -> Question:
-    return lambda exam, server: void(ask(exam, server, getattr(exam, name)))
-
-
-def void(_: object) -> None:
-    """Nothing: the question was put, and its answer has been looked at."""
+    return question
 
 
 def is_kept_raw(exam: Exam, server: Server) -> None:

@@ -1,12 +1,15 @@
 """Every adapter that is shipped stands the same exam, and none can be shipped without it."""
 
 import pkgutil
+import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from _pytest.mark import ParameterSet
+from django.conf import settings
 
 from messaging import providers
 from messaging.providers.base import Hears
@@ -61,6 +64,15 @@ def asked_at_the_door() -> Iterator[ParameterSet]:
 @pytest.mark.parametrize("name", ADAPTERS)
 def test_every_adapter_sits_the_exam(name: str) -> None:
     assert name in EXAMS, f"the adapter {name} is shipped without its exam: write tests/providers/answers/{name}.py"
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_every_adapter_is_held_to_the_port(name: str) -> None:
+    contracts = tomllib.loads((Path(settings.BASE_DIR) / "pyproject.toml").read_text())["tool"]["importlinter"][
+        "contracts"
+    ]
+    (contract,) = [each for each in contracts if each["name"] == "An adapter knows only the port"]
+    assert f"messaging.providers.{name}" in contract["source_modules"], "add it to the contract in pyproject.toml"
 
 
 def test_every_exam_is_of_an_adapter_that_is_shipped() -> None:

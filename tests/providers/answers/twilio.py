@@ -186,7 +186,7 @@ EXAMS = {
         secrets=["the-key-secret", TOKEN],
         wrong={
             "window": refused(GiveUp, 63016),
-            "template": refused(GiveUp, 63027),
+            "template": refused(StopAll, 63027),
             "daily limit": refused(SlowDown, 63038),
             "channel": refused(StopAll, 63007),
         },

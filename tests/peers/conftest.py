@@ -32,14 +32,15 @@ def missing() -> dict[str, str]:
     return found
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """The last word: which of them ran, and which did not and why."""
-    if not HOME:
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The last word, after all that pytest has to say: which of them ran, and which did not and why."""
+    terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
+    if not HOME or terminal is None:
         return
-    ran = {_of(report) for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])}
-    skipped = {_of(report): str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])}
+    ran = {_of(report) for kind in ("passed", "failed") for report in terminal.stats.get(kind, [])}
+    skipped = {_of(report): str(report.longrepr[2]) for report in terminal.stats.get("skipped", [])}
     reasons = "; ".join(f"{name} ({why.removeprefix('Skipped: ')})" for name, why in sorted(skipped.items()))
-    terminalreporter.write_line(f"peers: ran {', '.join(sorted(ran)) or 'none'}; skipped {reasons or 'none'}")
+    terminal.write_line(f"peers: ran {', '.join(sorted(ran)) or 'none'}; skipped {reasons or 'none'}")
 
 
 def _of(report: Any) -> str:

@@ -220,6 +220,13 @@ def test_when_smsbox_is_killed_in_mid_batch_nobody_is_written_to_twice_and_nobod
     assert max(got.values()) == 1, "nobody twice"
     assert {phone for phone, status in messages.items() if status == Status.SENT} <= got.keys()
 
+    def all_settled() -> bool:
+        apply_receipts(carrier, campaign, ear)
+        delivered = OutboundMessage.objects.filter(campaign=campaign, status=Status.DELIVERED)
+        return set(delivered.values_list("address", flat=True)) == got.keys()
+
+    until(all_settled, "receipts settle also what was unknown and had arrived")
+
 
 def _got(gateway: Gateway, messages: dict[str, str]) -> Counter[str]:
     """How often the carrier got a message for each of these phones."""

@@ -1,4 +1,4 @@
-"""The commands of `dev.py`: run, test, check, bench, chaos, exec, with-servers, lock."""
+"""The commands of `dev.py`: run, test, check, bench, chaos, peers, exec, with-servers, lock."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from devstack import environment, locks, running
+from devstack import environment, locks, peers, running
 from devstack.processes import GRACE_SECONDS, die_with_make, die_with_parent
 from devstack.stack import Throwaway
 from devstack.terminal import SIGNALS, fail, say
@@ -20,6 +20,7 @@ usage: python3 dev.py COMMAND
   check [PYTEST ARGS]  format, lint, imports, types, migrations, tests   (make check)
   bench [FIGURES]      the figures, each beside its yardstick            (make bench ARGS="http")
   chaos                campaigns under kill -9, then ledger against provider (make chaos KILLS=20 SEED=1)
+  peers [PYTEST ARGS]  the tests against what others wrote: Kannel, prism, moto   (make peers)
   exec CMD …           a command beside `run`, talking to its servers
   with-servers CMD …   a command with empty servers that vanish afterwards
   lock                 make the lock files anew from pyproject.toml (needs uv)
@@ -46,6 +47,7 @@ def main(argv: Sequence[str]) -> int:
         "check": (environment.ALL_LOCKS, _check),
         "bench": (environment.ALL_LOCKS, _bench),
         "chaos": (environment.ALL_LOCKS, lambda rest: _chaos() if not rest else _misused()),
+        "peers": (environment.ALL_LOCKS, _peers),
         "exec": (environment.RUN_LOCKS, lambda rest: running.execute(rest) if rest else _misused()),
         "with-servers": (environment.ALL_LOCKS, lambda rest: _with_servers(rest) if rest else _misused()),
         "lock": ((), lambda rest: locks.make() if not rest else _misused()),
@@ -110,6 +112,14 @@ def _check(arguments: list[str]) -> int:
 def _chaos() -> int:
     """The run starts its own servers, because it kills them."""
     return _in_foreground(environment.inside(dict(os.environ)), ["python", "-m", "tests.chaos"])
+
+
+def _peers(arguments: list[str]) -> int:
+    """One after the other: each starts servers of its own, and their figures are not what is asked."""
+    home = peers.install()
+    with Throwaway() as stack:
+        argv = ["python", "-m", "pytest", "tests/peers", "-n", "0", *arguments]
+        return _in_foreground(stack.env | {"CLARION_PEERS": str(home)}, argv)
 
 
 def _in_foreground(env: Mapping[str, str], argv: Sequence[str]) -> int:

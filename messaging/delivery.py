@@ -252,7 +252,7 @@ def _settle(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdict]) -> No
             if others:
                 cursor.execute(_OTHERS if held else _OTHERS_LATE, leases.params(lease) | _columns(lease, others))
         # Also when the lease was lost: that the vendor knows of a wish is true whoever has the batch.
-        vendor_opt_outs.note([pk for pk, each in others if each.reason == Reason.OPTED_OUT])
+        vendor_opt_outs.note({pk: None for pk, each in others if each.reason == Reason.OPTED_OUT})
     if not held:
         log.warning("late_answer", batch=lease.batch_id, messages=len(ids), sent=len(sent))
         raise LeaseLost

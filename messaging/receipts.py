@@ -62,8 +62,9 @@ def apply(alias: str, receipts: Sequence[Receipt]) -> Applied:
             if not ids:
                 unmatched.append(receipt)
         moved = _write({message_id: combine(said) for message_id, said in about.items()}) if about else 0
-        wishes = [message_id for message_id, said in about.items() if any(receipt.opted_out for receipt in said)]
-        vendor_opt_outs.note(wishes)
+        vendor_opt_outs.note(
+            {pk: min(each.at for each in said if each.opted_out) for pk, said in about.items() if any(map(_is_wish, said))}
+        )
     # Without the providers' ids: those of WhatsApp hold the phone.
     log.info("receipts", provider=alias, given=len(receipts), moved=moved, unmatched=len(unmatched))
     return Applied(moved, unmatched)
@@ -84,6 +85,10 @@ def combine(receipts: Iterable[Receipt]) -> Said:
         error=storable(failed[-1].error)[:LONGEST_ERROR] if failed else "",
         provider_message_id=storable(names[-1])[:LONGEST_PROVIDER_ID] if names else "",
     )
+
+
+def _is_wish(receipt: Receipt) -> bool:
+    return receipt.opted_out
 
 
 def _key(receipt: Receipt) -> int | str | None:

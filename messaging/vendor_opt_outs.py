@@ -1,6 +1,7 @@
 """What a provider knows of people who do not want to be written to becomes consent that holds for every provider."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from datetime import datetime
 
 from customers import consent
 from customers.consent import Fact
@@ -8,18 +9,20 @@ from customers.models import ConsentSource, ConsentState
 from messaging.models import OutboundMessage
 
 
-def note(message_ids: Sequence[int]) -> int:
+def note(wishes: Mapping[int, datetime | None]) -> int:
     """Record that the numbers of these messages opted out of their channels; how many that are new to the ledger.
+
+    `wishes` has when the provider says that it was, or None for now, by the message's id: a late receipt undoes no opt-in.
 
     Two statements, none when there is nobody. Call it in the transaction that writes the outcomes; may be repeated:
     what a provider says of one message is kept once.
     """
-    if not message_ids:
+    if not wishes:
         return 0
-    told = OutboundMessage.objects.filter(pk__in=message_ids).order_by("pk")
+    told = OutboundMessage.objects.filter(pk__in=wishes).order_by("pk")
     return consent.record(
         [
-            Fact(phone, channel, ConsentState.OPTED_OUT, ConsentSource.PROVIDER, message_id=pk, note=provider)
+            Fact(phone, channel, ConsentState.OPTED_OUT, ConsentSource.PROVIDER, message_id=pk, note=provider, at=wishes[pk])
             for pk, phone, channel, provider in told.values_list("pk", "address", "campaign__channel", "provider")
         ]
     )

@@ -79,6 +79,9 @@ class AfricasTalking:
     before it has handed over. Raises `ValueError` with a sentence for options that cannot be meant.
     """
 
+    LABEL = "Africa's Talking"
+    SECRETS = frozenset({"api_key"})
+
     def __init__(
         self,
         *,

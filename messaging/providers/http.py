@@ -62,8 +62,8 @@ class Http:
     `http_door.py`. Raises `ValueError` with a sentence for settings that cannot be meant.
     """
 
-    LABEL = "JSON over HTTP"
-    SECRETS = frozenset({"headers"})
+    LABEL = "Any vendor with an HTTP API"
+    SECRETS = frozenset({"headers", "extras", "signature"})
 
     def __init__(
         self,

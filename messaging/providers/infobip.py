@@ -63,6 +63,9 @@ class Infobip:
     that cannot be meant.
     """
 
+    LABEL = "Infobip"
+    SECRETS = frozenset({"api_key", "webhook_basic", "webhook_header"})
+
     def __init__(
         self,
         *,

@@ -59,6 +59,9 @@ class Twilio:
     URL.
     """
 
+    LABEL = "Twilio"
+    SECRETS = frozenset({"auth_token", "api_key_secret", "webhook_secret"})
+
     def __init__(
         self,
         *,

@@ -62,6 +62,9 @@ class WhatsAppCloud:
     unknown.
     """
 
+    LABEL = "WhatsApp Cloud API (Meta)"
+    SECRETS = frozenset({"access_token", "app_secret", "verify_token"})
+
     def __init__(
         self,
         *,

@@ -19,6 +19,7 @@ from messaging.providers.base import (
     TryLater,
     Unknown,
 )
+from messaging.providers.sns import Publisher
 from messaging.providers.web import Web
 from tests.providers.exam import Exam, Said
 from tests.providers.server import Asked, Mishap, Server
@@ -52,7 +53,7 @@ def submit(exam: Exam, server: Server, *envelopes: Envelope, seconds: float = 0.
 
 async def _submit(provider: Provider, calls: Sequence[Sequence[Envelope]], seconds: float) -> list[Outcome]:
     """The outcomes of the last call."""
-    webs = [each for each in vars(provider).values() if isinstance(each, Web)]
+    webs = [each for each in vars(provider).values() if isinstance(each, Web | Publisher)]
     assert webs or not seconds, "an adapter speaks through messaging.providers.web.Web"
     for web in webs:
         web.timeout_seconds = seconds or web.timeout_seconds

@@ -44,7 +44,7 @@ class Asked:
     @property
     def plain(self) -> str:
         """All of it without the escapes of a form or a query, to look for a phone in."""
-        return unquote_plus(f"{self.target} {self.body.decode()}")
+        return unquote_plus(f"{self.target} {' '.join(self.headers.values())} {self.body.decode()}")
 
 
 Script = Callable[[Asked], Said | Mishap]

@@ -400,7 +400,11 @@ def wait_for_a_waiter() -> None:
     """Until another connection waits for a lock."""
     for _ in range(500):
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees its first look for ever
+            # Not of pg_locks, which also tells of the database of the runner beside us.
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
             if cursor.fetchone()[0]:
                 return
         time.sleep(0.01)

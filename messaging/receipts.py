@@ -10,7 +10,6 @@ import structlog
 from django.db import connection, transaction
 
 from campaigns.audience import LARGEST_ID
-from messaging.models import OutboundMessage
 from messaging import vendor_opt_outs
 from messaging.providers.base import Receipt
 from messaging.reasons import Reason
@@ -63,7 +62,11 @@ def apply(alias: str, receipts: Sequence[Receipt]) -> Applied:
                 unmatched.append(receipt)
         moved = _write({message_id: combine(said) for message_id, said in about.items()}) if about else 0
         vendor_opt_outs.note(
-            {pk: min(each.at for each in said if each.opted_out) for pk, said in about.items() if any(map(_is_wish, said))}
+            {
+                pk: min(each.at for each in said if each.opted_out)
+                for pk, said in about.items()
+                if any(map(_is_wish, said))
+            }
         )
     # Without the providers' ids: those of WhatsApp hold the phone.
     log.info("receipts", provider=alias, given=len(receipts), moved=moved, unmatched=len(unmatched))

@@ -22,7 +22,15 @@ def note(wishes: Mapping[int, datetime | None]) -> int:
     told = OutboundMessage.objects.filter(pk__in=wishes).order_by("pk")
     return consent.record(
         [
-            Fact(phone, channel, ConsentState.OPTED_OUT, ConsentSource.PROVIDER, message_id=pk, note=provider, at=wishes[pk])
+            Fact(
+                phone,
+                channel,
+                ConsentState.OPTED_OUT,
+                ConsentSource.PROVIDER,
+                message_id=pk,
+                note=provider,
+                at=wishes[pk],
+            )
             for pk, phone, channel, provider in told.values_list("pk", "address", "campaign__channel", "provider")
         ]
     )

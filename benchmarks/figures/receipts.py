@@ -13,7 +13,7 @@ from django.db import connection
 from benchmarks import stage
 from benchmarks.processes import Process, database, worker
 from benchmarks.ratios import Figure, Round, Run
-from messaging import senders
+from messaging import accounts
 from messaging.models import HookEvent, OutboundMessage
 from messaging.providers.simulator import Simulator
 
@@ -57,7 +57,7 @@ def door() -> Iterator[str]:
     }  # fmt: skip
     with Process(argv, environment):
         stage.until(lambda: _answers(port), "the web process answers")
-        yield f"http://127.0.0.1:{port}/hooks/simulator/{senders.hook_token('simulator')}"
+        yield f"http://127.0.0.1:{port}/hooks/simulator/{accounts.hook_token('simulator')}"
 
 
 def _answers(port: int) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import structlog
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
@@ -138,9 +139,9 @@ def estimate(campaign: Campaign, audience: Audience) -> Estimate:
 def send_test(campaign: Campaign, *, phone: str, text: str, reference: str, variables: Sequence[str] = ()) -> Outcome:
     """Hand one text to the campaign's provider at once, outside the ledger; the provider's outcome. Leaves the house.
 
-    `reference` names it at the vendor: a repeated one may be refused there. A number that must not be written to
-    gets nothing. It goes before all that waits for the account's limit; `SlowDown` when even so its turn does not come soon. `variables`
-    fill the campaign's WhatsApp template. Raises `InvalidAudience` as `route` does.
+    `reference` names it at the vendor: a repeated one may be refused there. A number that must not be written to gets
+    nothing. It goes before all that waits for the account's limit; `SlowDown` when even so its turn does not come soon.
+    `variables` fill the campaign's WhatsApp template. Raises `InvalidAudience` as `route` does.
     """
     template = (
         Template(campaign.whatsapp_template, campaign.whatsapp_language, tuple(variables))

@@ -12,10 +12,9 @@ from messaging.models import OutboundMessage
 def note(wishes: Mapping[int, datetime | None]) -> int:
     """Record that the numbers of these messages opted out of their channels; how many that are new to the ledger.
 
-    `wishes` has when the provider says that it was, or None for now, by the message's id: a late receipt undoes no opt-in.
-
-    Two statements, none when there is nobody. Call it in the transaction that writes the outcomes; may be repeated:
-    what a provider says of one message is kept once.
+    `wishes` has when the provider says that it was, or None for now, by the message's id: a late receipt undoes no
+    opt-in. Two statements, none when there is nobody. Call it in the transaction that writes the outcomes; may be
+    repeated: what a provider says of one message is kept once.
     """
     if not wishes:
         return 0
@@ -30,7 +29,7 @@ def note(wishes: Mapping[int, datetime | None]) -> int:
                 message_id=pk,
                 note=provider,
                 at=wishes[pk],
-            )
+            )  # fmt: skip
             for pk, phone, channel, provider in told.values_list("pk", "address", "campaign__channel", "provider")
         ]
     )

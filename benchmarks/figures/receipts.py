@@ -13,7 +13,7 @@ from django.db import connection
 from benchmarks import stage
 from benchmarks.processes import Process, database, worker
 from benchmarks.ratios import Figure, Round, Run
-from messaging import accounts
+from messaging import accounts, senders
 from messaging.models import HookEvent, OutboundMessage
 from messaging.providers.simulator import Simulator
 

@@ -29,7 +29,7 @@ def note(wishes: Mapping[int, datetime | None]) -> int:
                 message_id=pk,
                 note=provider,
                 at=wishes[pk],
-            )  # fmt: skip
+            )
             for pk, phone, channel, provider in told.values_list("pk", "address", "campaign__channel", "provider")
         ]
     )

@@ -8,6 +8,7 @@ from config.docs import DocsView, SchemaView
 from customers.api import CustomerViewSet
 from customers.consent_api import ConsentViewSet
 from messaging.api import CampaignMessagesViewSet, LaunchViewSet, MessageViewSet
+from messaging.replies_api import ReplyViewSet, TimelineViewSet
 from messaging.sender_api import SenderViewSet
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
@@ -17,6 +18,8 @@ router.register("campaigns", CampaignViewSet, basename="campaign")
 router.register("campaigns", LaunchViewSet, basename="launch")
 router.register("campaigns/<int:campaign>/messages", CampaignMessagesViewSet, basename="campaign-message")
 router.register("messages", MessageViewSet, basename="message")
+router.register("replies", ReplyViewSet, basename="reply")
+router.register("customers", TimelineViewSet, basename="timeline")
 router.register("senders", SenderViewSet, basename="sender")
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -51,6 +51,7 @@ UNFOLD: dict[str, Any] = {
                         "admin:messaging_outboundmessage_changelist",
                         "messaging.view_outboundmessage",
                     ),
+                    _line(_("Replies"), "forum", "admin:messaging_reply_changelist", "messaging.view_reply"),
                     _line(_("Senders"), "cell_tower", "admin:messaging_sender_changelist", "messaging.view_sender"),
                 ],
             },
@@ -75,6 +76,23 @@ UNFOLD: dict[str, Any] = {
                         "quickreply",
                         "admin:customers_consentanswer_changelist",
                         "customers.view_consentanswer",
+                    ),
+                ],
+            },
+            {
+                "title": _("Door"),
+                "items": [
+                    _line(
+                        _("Received requests"),
+                        "inbox",
+                        "admin:messaging_hookevent_changelist",
+                        "messaging.view_hookevent",
+                    ),
+                    _line(
+                        _("Unmatched receipts"),
+                        "link_off",
+                        "admin:messaging_unmatchedreceipt_changelist",
+                        "messaging.view_unmatchedreceipt",
                     ),
                 ],
             },

@@ -23,6 +23,7 @@ PERMISSIONS = frozenset(
         *(f"campaigns.{verb}_campaign" for verb in ("add", "change", "delete", "view", "send")),
         "messaging.view_outboundmessage",
         "messaging.view_sender",
+        "messaging.view_reply",
     }
 )
 

@@ -14,13 +14,13 @@ from campaigns.models import Campaign
 from customers.models import Customer
 from customers.tables import ByPhone
 from messaging import accounts
-from messaging.arrivals_admin import HookEventAdmin, UnmatchedReceiptAdmin
+from messaging.arrivals_admin import HookEventAdmin, ReplyAdmin, UnmatchedReceiptAdmin
 from messaging.campaign_admin import SendingCampaignAdmin, WrittenToCustomerAdmin
 from messaging.models import OutboundMessage
 from messaging.reasons import Reason
 from messaging.sender_admin import SenderAdmin
 
-__all__ = ["HookEventAdmin", "MessageAdmin", "SenderAdmin", "UnmatchedReceiptAdmin"]
+__all__ = ["HookEventAdmin", "MessageAdmin", "ReplyAdmin", "SenderAdmin", "UnmatchedReceiptAdmin"]
 
 # The lower apps cannot know what is built on them, so their pages are replaced by those that do.
 admin.site.unregister([Campaign, Customer])

@@ -7,9 +7,16 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from customers.models import Channel
+from campaigns.models import Campaign
+from customers.models import Channel, Wish
 
 LONGEST_NAME = 255
+HEARD = [
+    ("exact", _("the word itself")),
+    ("typo", _("the word with a slip")),
+    ("vendor", _("the provider told us")),
+    ("among_others", _("among other words: to be read")),
+]
 RECEIPT_STATUSES = [("sent", _("sent")), ("delivered", _("delivered")), ("read", _("read")), ("failed", _("failed"))]
 
 
@@ -85,8 +92,26 @@ class UnmatchedReceipt(models.Model):
         return f"{self.alias}: {self.pk}"
 
 
+class AnswerStatus(models.TextChoices):
+    """Where the answer to a reply stands; empty for a reply that gets none."""
+
+    DUE = "due", _("due")
+    SENDING = "sending", _("sending")
+    SENT = "sent", _("sent")
+    FAILED = "failed", _("failed")
+    UNKNOWN = "unknown", _("unknown")
+    EXPIRED = "expired", _("expired")
+
+
 class Reply(models.Model):
-    """What a person wrote to one of our numbers; whose number it is today is asked of the customers."""
+    """What a person wrote to one of our numbers; whose number it is today is asked of the customers.
+
+    `heard` says how its `wish` was known: `exact`, `typo` and `vendor` were acted on, `among_others` is for a person to
+    read. `campaign` and `message` are the last ones to that number on that channel before it came.
+
+    The answer, where it gets one: due ──► sending ──► sent │ failed │ unknown (never again); sending ──► due (known not
+    accepted); due ──► expired.
+    """
 
     alias = models.CharField(_("sender"), max_length=64)
     channel = models.CharField(_("channel"), max_length=16, choices=Channel)
@@ -95,7 +120,19 @@ class Reply(models.Model):
     at = models.DateTimeField(_("at"), help_text=_("When it was written, as the provider says."))
     provider_message_id = models.CharField(_("provider's id"), max_length=LONGEST_NAME, default="", db_default="")
     to = models.CharField(_("to"), max_length=LONGEST_NAME, default="", db_default="")
-    wish = models.CharField(_("wish"), max_length=16, default="", db_default="")
+    wish = models.CharField(_("wish"), max_length=16, choices=Wish, blank=True, default="", db_default="")
+    heard = models.CharField(_("heard"), max_length=16, choices=HEARD, blank=True, default="", db_default="")
+    campaign = models.ForeignKey(
+        Campaign, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+", null=True,
+        verbose_name=_("campaign"),
+    )  # fmt: skip
+    message_id = models.BigIntegerField(_("message"), null=True)
+    answer = models.TextField(_("answer"), default="", db_default="")
+    answer_status = models.CharField(
+        _("answer's status"), max_length=16, choices=AnswerStatus, blank=True, default="", db_default=""
+    )
+    answer_until = models.DateTimeField(null=True, help_text="Until then somebody is sending it.")
+    answer_error = models.CharField(_("answer's error"), max_length=500, default="", db_default="")
     received_at = models.DateTimeField(_("received at"), db_default=Now())
 
     class Meta:
@@ -110,7 +147,20 @@ class Reply(models.Model):
                 condition=~Q(provider_message_id=""),
             ),
             models.CheckConstraint(condition=Q(channel__in=Channel.values), name="replies_channel"),
+            models.CheckConstraint(condition=Q(wish__in=["", *Wish.values]), name="replies_wish"),
+            models.CheckConstraint(
+                condition=Q(answer_status__in=["", *AnswerStatus.values]), name="replies_answer_status"
+            ),
         ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["phone", "id"], name="replies_phone"),
+            models.Index(fields=["campaign", "id"], name="replies_campaign", condition=Q(campaign__isnull=False)),
+            models.Index(
+                fields=["id"], name="replies_to_answer",
+                condition=Q(answer_status__in=[AnswerStatus.DUE.value, AnswerStatus.SENDING.value]),
+            ),
+            models.Index(fields=["id"], name="replies_to_read", condition=Q(heard="among_others")),
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return str(self.pk)

@@ -6,15 +6,19 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.db.models.functions import Length
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from customers.tables import BigTableAdmin
-from messaging.arrivals import HookEvent, UnmatchedReceipt
+from customers.tables import BigTableAdmin, ByPhone
+from messaging.arrivals import HookEvent, Reply, UnmatchedReceipt
 from messaging.models import Sender
 
 # Of a body; the rest is in the database.
 MOST_SHOWN = 20_000
+SHORT = 80
 
 
 class ReadOnly(BigTableAdmin):
@@ -75,6 +79,19 @@ class TriedFilter(Whether):
     }
 
 
+class WishFilter(Whether):
+    """By what was heard; those that a person should read have an index of their own."""
+
+    title = _("wish")
+    parameter_name = "heard"
+    kinds = {  # noqa: RUF012 (as Django's own)
+        "to_read": (_("to be read by a person"), {"heard": "among_others"}, {}),
+        "opt_out": (_("opts out"), {"wish": "opt_out"}, {"heard": "among_others"}),
+        "opt_in": (_("opts in"), {"wish": "opt_in"}, {"heard": "among_others"}),
+        "help": (_("asks for help"), {"wish": "help"}, {"heard": "among_others"}),
+    }
+
+
 class AliasFilter(admin.SimpleListFilter):
     """By sender, from the few senders and not from the table."""
 
@@ -119,6 +136,35 @@ class HookEventAdmin(ReadOnly):
         return shown if len(body) <= MOST_SHOWN else gettext("%(text)s … (%(bytes)d bytes)") % {
             "text": shown, "bytes": len(body),
         }  # fmt: skip
+
+
+@admin.register(Reply)
+class ReplyAdmin(ReadOnly, ByPhone):
+    """What people wrote back, and what was made of it."""
+
+    list_display = ("at", "phone", "short", "wish", "heard", "campaign", "answer_status")
+    list_display_links = ("at", "phone")
+    list_select_related = ("campaign",)
+    list_filter = (WishFilter, "channel", AliasFilter)
+    search_fields = ("phone",)
+    fields = (
+        ("phone", "channel"), "text", ("wish", "heard"), ("at", "received_at"), ("campaign", "message"),
+        ("alias", "to"), "answer", ("answer_status", "answer_error"),
+    )  # fmt: skip
+    readonly_fields = ("message",)
+
+    @admin.display(description=_("text"))
+    def short(self, reply: Reply) -> str:
+        """As much of it as fits on a line."""
+        return Truncator(reply.text).chars(SHORT)
+
+    @admin.display(description=_("the last message before it"))
+    def message(self, reply: Reply) -> str:
+        """A link to it; it may have been deleted since."""
+        if not reply.message_id:
+            return "–"
+        url = reverse("admin:messaging_outboundmessage_change", args=[reply.message_id])
+        return format_html('<a class="text-link" href="{}">{}</a>', url, reply.message_id)
 
 
 @admin.register(UnmatchedReceipt)

@@ -1,13 +1,15 @@
 """The admin's pages of campaigns, with what touches their messages, and of customers, with what is sent to them."""
 
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 import structlog
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -21,7 +23,7 @@ from campaigns.dialogs import button
 from campaigns.models import Campaign
 from customers.admin import CustomerAdmin
 from customers.models import Customer
-from messaging import failures
+from messaging import failures, timeline
 from messaging.campaign_dialogs import CHOSEN, AudienceForm, Schedule, Send, TestSend, Unschedule
 from messaging.models import OutboundMessage
 from messaging.reasons import Reason
@@ -48,12 +50,17 @@ class SendingCampaignAdmin(CampaignAdmin):
         "preview", "test_send", "unschedule", "schedule", "pause", "cancel", "resume", "send", "settle", "retry",
     ]  # fmt: skip
 
-    facts = (*CampaignAdmin.facts, "messages_link", "reasons_table")
+    facts = (*CampaignAdmin.facts, "messages_link", "replies_link", "reasons_table")
 
     @admin.display(description=_("messages"))
     def messages_link(self, campaign: Campaign) -> str:
         """To the campaign's messages."""
-        return _link_to_messages("campaign__id__exact", campaign.pk)
+        return _link("messaging_outboundmessage", "campaign__id__exact", campaign.pk)
+
+    @admin.display(description=_("replies"))
+    def replies_link(self, campaign: Campaign) -> str:
+        """To what people wrote after its messages."""
+        return _link("messaging_reply", "campaign__id__exact", campaign.pk)
 
     @admin.display(description=_("reason"))
     def why(self, campaign: Campaign) -> str:
@@ -178,7 +185,10 @@ class WrittenToCustomerAdmin(CustomerAdmin):
     def get_urls(self) -> list[URLPattern]:
         """The page that follows the action."""
         send = path("send/", self.admin_site.admin_view(self.choose_campaign), name="customers_customer_send")
-        return [send, *super().get_urls()]
+        happened = path(
+            "<path:object_id>/timeline/", self.admin_site.admin_view(self.timeline), name="customers_customer_timeline"
+        )
+        return [send, happened, *super().get_urls()]
 
     def has_send_permission(self, request: HttpRequest) -> bool:
         """Whether the action is offered."""
@@ -234,18 +244,41 @@ class WrittenToCustomerAdmin(CustomerAdmin):
         if not obj:
             return fieldsets
         *others, (title, options) = fieldsets
-        return [*others, (title, {**options, "fields": [*options["fields"], "messages_link"]})]
+        links = ("messages_link", "replies_link")
+        return [*others, (title, {**options, "fields": [*options["fields"], links, "timeline_list"]})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> Any:
-        """The link is no input."""
-        return (*super().get_readonly_fields(request, obj), "messages_link")
+        """The links are no input."""
+        return (*super().get_readonly_fields(request, obj), "messages_link", "replies_link", "timeline_list")
+
+    @admin.display(description=_("replies"))
+    def replies_link(self, customer: Customer) -> str:
+        """To what this number wrote."""
+        return _link("messaging_reply", "phone__exact", customer.phone)
+
+    @admin.display(description=_("timeline"))
+    def timeline_list(self, customer: Customer) -> str:
+        """Filled in after the page has come."""
+        url = reverse("admin:customers_customer_timeline", args=[customer.pk])
+        return format_html('<div hx-get="{}" hx-trigger="load" hx-swap="outerHTML">…</div>', url)
+
+    def timeline(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What happened between this person and us, the newest first."""
+        customer = self.get_object(request, unquote(object_id))
+        if customer is None:
+            raise Http404
+        if not request.user.has_perms(timeline.PERMISSIONS):
+            raise PermissionDenied
+        return render(
+            request, "admin/customers/customer/timeline.html", {"moments": timeline.of(customer), "most": timeline.MOST}
+        )
 
     @admin.display(description=_("messages"))
     def messages_link(self, customer: Customer) -> str:
         """To what was sent to this customer."""
-        return _link_to_messages("customer__id__exact", customer.pk)
+        return _link("messaging_outboundmessage", "customer__id__exact", customer.pk)
 
 
-def _link_to_messages(lookup: str, pk: int) -> str:
-    url = reverse("admin:messaging_outboundmessage_changelist")
-    return format_html('<a class="text-link" href="{}?{}={}">{}</a>', url, lookup, pk, _("Show them"))
+def _link(page: str, lookup: str, value: int | str) -> str:
+    url = f"{reverse(f'admin:{page}_changelist')}?{urlencode({lookup: value})}"
+    return format_html('<a class="text-link" href="{}">{}</a>', url, _("Show them"))

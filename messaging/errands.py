@@ -1,4 +1,5 @@
-"""What must leave the house and may take long: telling people, and asking providers what became of messages.
+"""What must leave the house and may take long: answering replies, telling people, and asking providers
+what became of messages.
 
 In a thread of its own, one a process, so that a mail server or a provider that hangs holds up neither the sweep nor a
 delivery. Whatever dies on the way is found again: alerts and look-ups are claimed for a while only.
@@ -10,7 +11,7 @@ from collections.abc import Callable
 import structlog
 from django.db import Error, connection
 
-from messaging import alerts, look_ups
+from messaging import alerts, answers, look_ups
 
 log = structlog.get_logger(__name__)
 
@@ -50,4 +51,8 @@ def _run_and_leave() -> None:
         _under_way.release()
 
 
-ERRANDS: dict[str, Callable[[], int]] = {"tell": alerts.tell_waiting, "look_up": look_ups.look_up_due}
+ERRANDS: dict[str, Callable[[], int]] = {
+    "answer": answers.answer_due,
+    "tell": alerts.tell_waiting,
+    "look_up": look_ups.look_up_due,
+}

@@ -1,29 +1,135 @@
-"""What people write back to our numbers: kept so that none is lost."""
+"""What people write back: kept, understood where it is a wish, and answered as far as the law allows."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
-from messaging.arrivals import LONGEST_NAME, Reply
+from django.db import connection
+from django.db.models.functions import Now
+
+from customers import consent, words
+from customers.consent import Fact
+from customers.models import Channel, Consent, ConsentSource, ConsentState, Wish
+from customers.phones import E164_PATTERN
+from customers.words import Heard
+from messaging.arrivals import LONGEST_NAME, AnswerStatus, Reply
 from messaging.providers import base
 from messaging.verdicts import storable
 
+STATES = {Wish.OPT_OUT: ConsentState.OPTED_OUT, Wish.OPT_IN: ConsentState.OPTED_IN}
+# Two machines that ask each other for help would otherwise never stop.
+ANSWERED_AGAIN = timedelta(hours=1)
+
 
 def take(alias: str, replies: Sequence[base.Reply]) -> int:
-    """Keep them; how many. One whose provider's id is known already is kept once, so it may be repeated.
+    """Keep what people wrote, and write down as consent what is certainly a wish; how many were new.
 
-    Call it in the transaction that marks what they came from as done.
+    One whose provider's id is known already is kept once, so it may be repeated. Call it in the transaction that marks
+    what they came from as done: a STOP counts from its commit on.
     """
-    Reply.objects.bulk_create([_row(alias, reply) for reply in replies], ignore_conflicts=True)
-    return len(replies)
+    last = _last_messages(replies)
+    known = _states(replies)
+    rows = [_row(pk, alias, reply) for pk, reply in zip(_new_ids(len(replies)), replies, strict=True)]
+    for row in rows:
+        row.message_id, row.campaign_id = last.get((row.phone, row.channel), (None, None))
+        _prepare_answer(row, known)
+    Reply.objects.bulk_create(rows, ignore_conflicts=True)
+    fresh = set(Reply.objects.filter(pk__in=[row.pk for row in rows]).values_list("pk", flat=True))
+    consent.record([_fact(row) for row in rows if row.pk in fresh and _is_acted_on(row)])
+    return len(fresh)
 
 
-def _row(alias: str, reply: base.Reply) -> Reply:
+def _is_acted_on(row: Reply) -> bool:
+    """A person's certain wish; a short code or a name that wrote has no consent to give."""
+    return row.heard != "among_others" and row.wish in STATES and _PERSON.fullmatch(row.phone) is not None
+
+
+_PERSON = re.compile(E164_PATTERN)
+
+
+def _row(pk: int, alias: str, reply: base.Reply) -> Reply:
+    text = storable(reply.text)
+    heard = words.wish_of(text)
     return Reply(
+        pk=pk,
         alias=alias,
         channel=reply.channel,
         phone=reply.phone,
-        text=storable(reply.text),
+        text=text,
         at=reply.at,
         provider_message_id=storable(reply.provider_message_id)[:LONGEST_NAME],
         to=storable(reply.to)[:LONGEST_NAME],
-        wish=reply.wish,
+        wish=reply.wish or heard.wish or "",
+        heard="vendor" if reply.wish else heard.how,
+        answer="" if reply.wish else _answer(heard),
     )
+
+
+def _answer(heard: Heard) -> str:
+    return words.answer_to(heard) if heard.is_certain else ""
+
+
+def _prepare_answer(row: Reply, known: dict[tuple[str, str], str]) -> None:
+    """One confirmation for a change, none for a wish that was known; what a vendor understood it answers itself."""
+    if not row.answer or not _PERSON.fullmatch(row.phone):
+        row.answer = ""
+        return
+    state = STATES.get(Wish(row.wish))
+    if state is None:
+        is_answered = _was_answered(row)
+    else:
+        is_answered = known.get((row.phone, row.channel)) == state
+        known[row.phone, row.channel] = state
+    if is_answered:
+        row.answer = ""
+    else:
+        row.answer_status = AnswerStatus.DUE
+
+
+def _was_answered(row: Reply) -> bool:
+    earlier = Reply.objects.filter(phone=row.phone, channel=row.channel, wish=row.wish).exclude(answer_status="")
+    return earlier.filter(received_at__gt=Now() - ANSWERED_AGAIN).exists()
+
+
+def _fact(row: Reply) -> Fact:
+    state = STATES[Wish(row.wish)]
+    return Fact(
+        row.phone, row.channel, state, ConsentSource.REPLY, words=row.text, message_id=row.message_id, at=row.at
+    )
+
+
+def _states(replies: Iterable[base.Reply]) -> dict[tuple[str, str], str]:
+    rows = Consent.objects.filter(phone__in={reply.phone for reply in replies})
+    return {(phone, channel): state for phone, channel, state in rows.values_list("phone", "channel", "state")}
+
+
+def _last_messages(replies: Sequence[base.Reply]) -> dict[tuple[str, str], tuple[int, int]]:
+    """The last message, and its campaign, that left us for each of these numbers, by number and channel."""
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    with connection.cursor() as cursor:
+        for channel in Channel.values:
+            phones = {reply.phone for reply in replies if reply.channel == channel}
+            if phones:
+                cursor.execute(_LAST, {"phones": list(phones), "channel": channel})
+                found |= {(phone, channel): (message, campaign) for phone, message, campaign in cursor.fetchall()}
+    return found
+
+
+# By the customer's index, newest first: somebody has got thousands of messages.
+_LAST = """
+SELECT customer.phone, last.id, last.campaign_id FROM customers AS customer
+CROSS JOIN LATERAL (
+    SELECT message.id, message.campaign_id FROM outbound_messages AS message
+    JOIN campaigns AS campaign ON campaign.id = message.campaign_id AND campaign.channel = %(channel)s
+    WHERE message.customer_id = customer.id
+        AND message.status IN ('sending', 'sent', 'delivered', 'read', 'unknown', 'failed')
+    ORDER BY message.id DESC LIMIT 1
+) AS last
+WHERE customer.phone = ANY(%(phones)s)
+"""
+
+
+def _new_ids(count: int) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval(pg_get_serial_sequence('replies', 'id')) FROM generate_series(1, %s)", [count])
+        return [pk for (pk,) in cursor.fetchall()]

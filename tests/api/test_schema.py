@@ -47,6 +47,9 @@ CALLS = {
     ("/api/v1/senders", "get"): {"400", "401", "403"},
     ("/api/v1/customers/{id}/consent", "get"): {"401", "403", "404"},
     ("/api/v1/customers/{id}/consent", "post"): {"400", "401", "403", "404", "413", "415"},
+    ("/api/v1/customers/{id}/timeline", "get"): {"401", "403", "404"},
+    ("/api/v1/replies", "get"): {"400", "401", "403"},
+    ("/api/v1/replies/{id}", "get"): {"401", "403", "404"},
     ("/api/v1/schema", "get"): {"401"},
 }
 

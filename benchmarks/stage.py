@@ -75,6 +75,12 @@ def send(rows: int) -> Campaign:
     return campaign
 
 
+def route(alias: str) -> None:
+    """Have what this process launches wait for that account; what it is, the workers know."""
+    settings.MESSAGE_PROVIDERS |= {alias: settings.MESSAGE_PROVIDERS["memory"]}
+    settings.MESSAGE_ROUTES = dict.fromkeys(Channel.values, alias)
+
+
 def launched(rows: int, alias: str) -> Campaign:
     """A paused campaign whose messages to the first `rows` customers wait for this provider."""
     campaign = paused(rows)
@@ -94,7 +100,7 @@ def paused(rows: int) -> Campaign:
 
 def launch(campaign: Campaign, alias: str) -> float:
     """Write its messages in this process, as the task does; how many seconds that took."""
-    settings.MESSAGE_ROUTES = dict.fromkeys(Channel.values, alias)
+    route(alias)
     Campaign.objects.filter(pk=campaign.pk).update(launching=True)
     begun = time.monotonic()
     while Launch.objects.filter(pk=campaign.pk).exists():

@@ -22,8 +22,8 @@ PATIENCE_SECONDS = 2.0
 def answer_due() -> int:
     """Send the answers that are due; how many were sent. Leaves the house: call it outside any transaction.
 
-    May run anywhere and at any time: an answer belongs to who claimed it. One whose worker died while it was on the wire
-    is `unknown` and never repeated; what the vendor surely did not take is tried again until it would be too late.
+    May run anywhere and at any time: an answer belongs to who claimed it. One whose worker died while it was on the
+    wire is `unknown` and never repeated; what the vendor surely did not take is tried again until it would be too late.
     """
     _end_what_is_late()
     sent = 0

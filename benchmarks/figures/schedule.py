@@ -34,7 +34,7 @@ FIGURES = [
 
 def measure(_rows: int) -> Generator[Round, None, None]:
     """Campaigns of one message, scheduled for random times within some seconds."""
-    settings.MESSAGE_ROUTES = dict.fromkeys(Channel.values, "instant")
+    stage.route("instant")
     with worker("instant", Instant) as running:
         running.until_ready()
         while True:

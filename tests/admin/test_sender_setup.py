@@ -240,13 +240,12 @@ def test_the_page_tells_health_at_a_glance(operator: Client, rented: list[Rented
     assert board.last_hour("line") == {"give_up": 2}
 
 
-def test_the_door_is_shown_when_the_installation_knows_its_address(
-    operator: Client, rented: list[Rented], settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sender = rent()
-    monkeypatch.setattr(Sender, "hook_token", "t0ken", raising=False)
-    settings.PUBLIC_URL = "https://clarion.example.com/"
-    assert "https://clarion.example.com/hooks/line/t0ken" in text(operator.get(url(sender)))
+def test_the_door_is_shown_when_the_installation_knows_its_address(operator: Client, settings: Any) -> None:
+    senders.ensure()
+    sender = Sender.objects.get(alias="simulator")
+    assert "hooks/simulator" not in text(operator.get(url(sender)))
+    settings.PUBLIC_URL = "https://clarion.example.com"
+    assert f"https://clarion.example.com/hooks/simulator/{sender.hook_token.hex}" in text(operator.get(url(sender)))
 
 
 def test_several_credentials_in_one_are_json_and_are_not_repeated(

@@ -113,8 +113,14 @@ def do_not_deliver(outbox: Memory, settings: Settings) -> Campaign:
     return campaign
 
 
+def never_ask(outbox: Memory, settings: Settings) -> Campaign:
+    settings.REQUIRE_OPT_IN = True
+    return sending_campaign(1)
+
+
 HAPPENINGS: dict[Reason, Callable[[Memory, Settings], Campaign]] = {
     Reason.OPTED_OUT: stop,
+    Reason.NO_CONSENT: never_ask,
     Reason.EMPTY_TEXT: empty,
     Reason.TOO_LONG: long,
     Reason.TEMPORARY_FAILURE: answered(TryLater("busy")),

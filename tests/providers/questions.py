@@ -88,13 +88,14 @@ def ask(exam: Exam, server: Server, said: Said) -> Outcome:
 
 
 def is_accepted(exam: Exam, server: Server) -> None:
-    """Taken, by the vendor's id, and the vendor was told for whom it is."""
-    provider = exam.make(server.url)
-    assert exam.envelope("1").channel in provider.capabilities.channels
+    """Taken, by the vendor's id, and the vendor was told for whom it is and what it says."""
+    provider, envelope = exam.make(server.url), exam.envelope("1")
+    assert envelope.channel in provider.capabilities.channels
     assert isinstance(provider, LooksUp) or not provider.capabilities.looks_up
     assert exam.accepted.outcome is Accepted
     assert ask(exam, server, exam.accepted) == Accepted(exam.accepted_id)
-    assert exam.envelope("1").to.lstrip("+") in server.asked[0].plain
+    assert envelope.to.lstrip("+") in server.asked[0].plain
+    assert (envelope.template.name if envelope.template else envelope.text) in server.asked[0].plain
 
 
 def is_throttled(exam: Exam, server: Server) -> None:

@@ -48,6 +48,11 @@ class Early(Http):
         return await super().submit([replace(each, not_before=0.0) for each in envelopes])
 
 
+class Mumbling(Http):
+    async def submit(self, envelopes: Sequence[Envelope]) -> list[Outcome]:
+        return await super().submit([replace(each, text="Mmm") for each in envelopes])
+
+
 class InTurn(Http):
     async def submit(self, envelopes: Sequence[Envelope]) -> list[Outcome]:
         return [outcome for each in envelopes for outcome in await Http.submit(self, [each])]
@@ -100,6 +105,7 @@ def telling(outcomes: list[Outcome], envelopes: Sequence[Envelope]) -> list[Outc
     [
         (spoilt(always(Accepted("other"))), "accepted"),
         (spoilt(lambda outcomes, _: outcomes, times=2), "accepted"),
+        (as_(Mumbling), "accepted"),
         (spoilt(always(SlowDown("slow"))), "throttled"),
         (spoilt(always(GiveUp("no"))), "server_error"),
         (spoilt(always(Accepted())), "garbage"),

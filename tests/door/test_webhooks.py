@@ -13,7 +13,7 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from config.logging import LOGGING, is_no_echo
-from messaging import accounts, bells, board, providers, senders, webhooks
+from messaging import accounts, adapters, bells, board, hooks, providers, senders, webhooks
 from messaging.models import HookEvent, Sender
 from messaging.providers.base import Answer, Envelope, Forged, Hook, Malformed
 from messaging.providers.simulated_receipts import SIGNATURE, HearsReceipts, sign
@@ -90,11 +90,29 @@ def test_the_same_body_with_another_query_is_another_request() -> None:
 
 
 def test_it_costs_two_statements() -> None:
+    path = address()
+    accounts.forget()
     with CaptureQueriesContext(connection) as asked:
-        assert knock(said(7, "delivered"), path=address()).status_code == 200
+        assert knock(said(7, "delivered"), path=path).status_code == 200
 
-    assert [each["sql"].split()[0] for each in asked.captured_queries][-2:] == ["SELECT", "INSERT"]
-    assert len(asked) == 3  # with the test's own look for the address
+    assert [each["sql"].split()[0] for each in asked.captured_queries] == ["SELECT", "INSERT"]
+
+
+def test_a_sender_that_is_not_enabled_still_hears_who_says_stop(settings: Any) -> None:
+    simulator = settings.MESSAGE_PROVIDERS[ALIAS]
+    adapter = adapters.Adapter("simulated", "Simulated", simulator["BACKEND"], ())
+    settings.MESSAGE_PROVIDERS = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adapters, "shipped", lambda: {"simulated": adapter})
+        patch.setattr(providers, "_made", {})
+        sender = Sender(alias="resting", backend="simulated", options=simulator["OPTIONS"])
+        senders.save(sender)
+        body = json.dumps({"receipts": [said(7, "delivered")]}).encode()
+        headers = {SIGNATURE: sign(simulator["OPTIONS"]["secret"], body)}
+        answer = Client().post(address("resting"), body, content_type="application/json", headers=headers)
+        assert answer.status_code == 200
+        assert list(hooks.read(HookEvent.objects.get()))
+        assert isinstance(providers.get("resting"), providers.Unusable)
 
 
 def test_the_vendor_hears_what_it_wants_to_hear(hearing: Hearing) -> None:

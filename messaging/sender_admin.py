@@ -121,8 +121,10 @@ class SenderAdmin(ModelAdmin[Sender]):
 
     @admin.display(description=_("address for receipts and replies"))
     def door(self, sender: Sender) -> str:
-        """What the vendor is to call; it holds a secret."""
-        return senders.hook_url(sender.alias) or gettext("none: PUBLIC_URL is not set, or it hears nothing")
+        """What the vendor is to call. It holds a secret: only who may change the sender is shown it."""
+        return senders.hook_url(sender.alias) or gettext(
+            "none: PUBLIC_URL is not set, this vendor tells nothing, or its account is not filled in yet"
+        )
 
     def get_form(self, request: HttpRequest, obj: Sender | None = None, change: bool = False, **kwargs: Any) -> Any:
         """With the fields of the sender's adapter."""
@@ -138,7 +140,8 @@ class SenderAdmin(ModelAdmin[Sender]):
         fieldsets: list[Any] = [(None, {"fields": ("alias", *ours, ("kind", "rate"))})]
         if is_ours and self.has_change_permission(request, obj) and (fields := option_fields(obj)):
             fieldsets.append((_("Account"), {"fields": fields}))
-        pairs = [FACTS[first : first + 2] for first in range(0, len(FACTS), 2)]
+        facts = [each for each in FACTS if each != "door" or self.has_change_permission(request, obj)]
+        pairs = [tuple(facts[first : first + 2]) for first in range(0, len(facts), 2)]
         return [*fieldsets, (_("Now"), {"fields": pairs})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Sender | None = None) -> Any:

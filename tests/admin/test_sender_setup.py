@@ -1,6 +1,7 @@
 """Setting up a sender in the admin: its vendor's options, credentials that are never shown, prices, a test message."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -81,7 +82,7 @@ def test_a_credential_is_never_shown_nor_kept_in_the_history(operator: Client, r
 def test_a_refused_form_does_not_repeat_the_credential(operator: Client, rented: list[Rented]) -> None:
     sender = rent()
     response = change(operator, sender, option_token="another-hush", option_sender_id="wrong")
-    assert "cannot be used: ValueError: no such sender with …" in errors(response)
+    assert "cannot be used: no such sender with …" in errors(response)
     assert "another-hush" not in response.content.decode()
     assert stored() == {"token": SECRET}
 
@@ -240,13 +241,27 @@ def test_the_page_tells_health_at_a_glance(operator: Client, rented: list[Rented
     assert board.last_hour("line") == {"give_up": 2}
 
 
-def test_the_door_is_shown_when_the_installation_knows_its_address(
-    operator: Client, rented: list[Rented], settings: Any, monkeypatch: pytest.MonkeyPatch
+def test_what_is_not_stored_cannot_be_removed_and_an_option_without_a_value_is_empty(
+    operator: Client, rented: list[Rented]
 ) -> None:
-    sender = rent()
-    monkeypatch.setattr(Sender, "hook_token", "t0ken", raising=False)
-    settings.PUBLIC_URL = "https://clarion.example.com/"
-    assert "https://clarion.example.com/hooks/line/t0ken" in text(operator.get(url(sender)))
+    stored_one, empty = rent(), Sender(alias="web", backend="rented")
+    senders.save(empty)
+    assert "remove_token" in operator.get(url(stored_one)).content.decode()
+    body = operator.get(url(empty)).content.decode()
+    assert "remove_token" not in body
+    assert "null" not in re.findall(r"<textarea.*?</textarea>", body, flags=re.DOTALL)[0]
+
+
+def test_a_sender_that_is_not_enabled_is_not_said_to_run(operator: Client, rented: list[Rented]) -> None:
+    rent(is_enabled=False)
+    assert "line Rented line none - no limit not enabled 0" in text(operator.get(LIST))
+
+
+def test_a_test_message_needs_a_channel_first(operator: Client, rented: list[Rented]) -> None:
+    sender = rent(sends_sms=False)
+    response = operator.get(url(sender, "test_message"), follow=True)
+    assert response.redirect_chain == [(url(sender), 302)]
+    assert "Tick a channel that it sends first" in text(response)
 
 
 def test_several_credentials_in_one_are_json_and_are_not_repeated(

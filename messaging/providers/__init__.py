@@ -131,9 +131,22 @@ def _make(account: "Account") -> Provider:
     try:
         return accounts.make(account)
     except accounts.Unusable as unusable:
+        if not account.is_enabled:
+            return Unusable(str(unusable), _ear(account))
         # Without the traceback, whose lines may hold what the sentence leaves out.
         log.error("sender_unusable", alias=account.alias, error=str(unusable))  # noqa: TRY400
-        return Unusable(str(unusable), None if account.is_enabled else _make(replace(account, is_enabled=True)))
+        return Unusable(str(unusable))
+
+
+def _ear(account: "Account") -> Provider | None:
+    """The adapter of an account that is not enabled; None where it is not filled in, which is nobody's fault yet."""
+    from messaging import accounts
+
+    try:
+        return accounts.make(replace(account, is_enabled=True))
+    except accounts.Unusable as unusable:
+        log.info("sender_hears_nothing", alias=account.alias, error=str(unusable))
+        return None
 
 
 def _retire(made: _Made) -> None:

@@ -116,6 +116,15 @@ def test_while_the_database_is_away_what_was_believed_holds(
         accounts.get("line")
 
 
+def test_a_sender_that_is_not_enabled_is_no_error(rented: list[Rented], caplog: pytest.LogCaptureFixture) -> None:
+    rent("resting", is_enabled=False)
+    rent("empty", is_enabled=False, options={"sender_id": "wrong"})
+    for alias in ("resting", "empty"):
+        assert isinstance(providers.get(alias), providers.Unusable)
+        assert providers.ear(alias) is None
+    assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
 def test_the_settings_go_before_a_sender_of_the_same_name(rented: list[Rented]) -> None:
     Sender.objects.filter(alias="memory").update(backend="rented", is_enabled=True, sends_sms=True)
     assert accounts.get("memory").from_settings

@@ -30,7 +30,6 @@ FACTS = (
     "failures",
     "lately",
     "trouble",
-    "door",
     "updated_at",
 )
 OURS = ("is_enabled", "sends_sms", "sends_whatsapp", "is_default_sms", "is_default_whatsapp")
@@ -140,13 +139,13 @@ class SenderAdmin(ModelAdmin[Sender]):
         fieldsets: list[Any] = [(None, {"fields": ("alias", *ours, ("kind", "rate"))})]
         if is_ours and self.has_change_permission(request, obj) and (fields := option_fields(obj)):
             fieldsets.append((_("Account"), {"fields": fields}))
-        facts = [each for each in FACTS if each != "door" or self.has_change_permission(request, obj)]
-        pairs = [tuple(facts[first : first + 2]) for first in range(0, len(facts), 2)]
-        return [*fieldsets, (_("Now"), {"fields": pairs})]
+        pairs: list[Any] = [FACTS[first : first + 2] for first in range(0, len(FACTS), 2)]
+        door = ["door"] if self.has_change_permission(request, obj) else []
+        return [*fieldsets, (_("Now"), {"fields": pairs + door})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Sender | None = None) -> Any:
         """An alias and a vendor stay; what the settings say is theirs."""
-        return () if obj is None else ("alias", *FACTS)
+        return () if obj is None else ("alias", *FACTS, "door")
 
     def get_inline_instances(self, request: HttpRequest, obj: Sender | None = None) -> Any:
         """Prices when the sender is there."""

@@ -49,9 +49,7 @@ class SenderForm(forms.ModelForm[Sender]):
             if option.is_secret:
                 self._describe_secret(option)
             else:
-                known = self.instance.options.get(option.name, option.default)
-                # An empty field, not JSON's word for it.
-                self.initial[OPTION + option.name] = "" if known is None else known
+                self.initial[OPTION + option.name] = self.instance.options.get(option.name, option.default)
 
     def _describe_secret(self, option: Option) -> None:
         stored = _("Stored; leave this empty to keep it.") if option.name in self.kept else _("None is stored.")
@@ -134,6 +132,14 @@ def option_fields(sender: Sender) -> list[Any]:
     ]
 
 
+class EmptyJSONField(forms.JSONField):
+    """JSON, where nothing is an empty field and not the word null."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """What stands in the field."""
+        return "" if value is None else super().prepare_value(value)
+
+
 class SecretJSONField(forms.CharField):
     """A credential of several parts, as JSON, each of which may be `env:NAME`."""
 
@@ -169,7 +175,7 @@ def _field(option: Option) -> forms.Field:
                 widget=UnfoldAdminSelectWidget,
             )
         case "json":
-            return forms.JSONField(**given, widget=UnfoldAdminTextareaWidget({"rows": 3}))
+            return EmptyJSONField(**given, widget=UnfoldAdminTextareaWidget({"rows": 3}))
     return forms.CharField(**given, widget=UnfoldAdminTextInputWidget)
 
 

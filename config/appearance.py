@@ -52,18 +52,6 @@ UNFOLD: dict[str, Any] = {
                         "messaging.view_outboundmessage",
                     ),
                     _line(_("Senders"), "cell_tower", "admin:messaging_sender_changelist", "messaging.view_sender"),
-                    _line(
-                        _("Received requests"),
-                        "move_to_inbox",
-                        "admin:messaging_hookevent_changelist",
-                        "messaging.view_hookevent",
-                    ),
-                    _line(
-                        _("Unmatched receipts"),
-                        "unknown_document",
-                        "admin:messaging_unmatchedreceipt_changelist",
-                        "messaging.view_unmatchedreceipt",
-                    ),
                 ],
             },
             {
@@ -87,6 +75,23 @@ UNFOLD: dict[str, Any] = {
                         "quickreply",
                         "admin:customers_consentanswer_changelist",
                         "customers.view_consentanswer",
+                    ),
+                ],
+            },
+            {
+                "title": _("Door"),
+                "items": [
+                    _line(
+                        _("Received requests"),
+                        "inbox",
+                        "admin:messaging_hookevent_changelist",
+                        "messaging.view_hookevent",
+                    ),
+                    _line(
+                        _("Unmatched receipts"),
+                        "link_off",
+                        "admin:messaging_unmatchedreceipt_changelist",
+                        "messaging.view_unmatchedreceipt",
                     ),
                 ],
             },

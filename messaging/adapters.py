@@ -22,6 +22,8 @@ HELP: Mapping[str, Any] = {
     "timeout_seconds": _("How long to wait for an answer before the message counts as unknown."),
     "batch_size": _("How many messages go in one call at the most."),
     "sender": _("The number, short code or name that people see."),
+    "api_key": _("As the vendor's portal shows it."),
+    "url": _("The vendor's own, or another server for tests."),
 }
 _SIMPLE: Mapping[Any, Kind] = {str: "text", bool: "boolean", int: "integer", float: "number"}
 

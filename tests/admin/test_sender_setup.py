@@ -241,6 +241,29 @@ def test_the_page_tells_health_at_a_glance(operator: Client, rented: list[Rented
     assert board.last_hour("line") == {"give_up": 2}
 
 
+def test_the_door_is_shown_when_the_installation_knows_its_address(operator: Client, settings: Any) -> None:
+    senders.ensure()
+    sender = Sender.objects.get(alias="simulator")
+    assert "hooks/simulator" not in text(operator.get(url(sender)))
+    settings.PUBLIC_URL = "https://clarion.example.com"
+    assert f"https://clarion.example.com/hooks/simulator/{sender.hook_token.hex}" in text(operator.get(url(sender)))
+
+
+def test_several_credentials_in_one_are_json_and_are_not_repeated(
+    superuser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = Sender(alias="web", backend="http", options={"url": "http://127.0.0.1:9/"})
+    senders.save(sender)
+    form = {"kind": "promotional", "option_url": "http://127.0.0.1:9/", "option_in_flight": "10"}
+    form |= {"option_timeout_seconds": "5"} | NO_PRICES
+    response = superuser.post(url(sender), form | {"option_headers": '{"Authorization": "hush'})
+    assert "This is no JSON." in errors(response)
+    assert "hush" not in response.content.decode()
+    headers = {"Authorization": "hush"}
+    assert superuser.post(url(sender), form | {"option_headers": json.dumps(headers)}).status_code == 302
+    assert stored("web") == {"headers": headers}
+
+
 def test_what_is_not_stored_cannot_be_removed_and_an_option_without_a_value_is_empty(
     operator: Client, rented: list[Rented]
 ) -> None:
@@ -263,18 +286,3 @@ def test_a_test_message_needs_a_channel_first(operator: Client, rented: list[Ren
     response = operator.get(url(sender, "test_message"), follow=True)
     assert response.redirect_chain == [(url(sender), 302)]
     assert "Tick a channel that it sends first" in text(response)
-
-
-def test_several_credentials_in_one_are_json_and_are_not_repeated(
-    superuser: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sender = Sender(alias="web", backend="http", options={"url": "http://127.0.0.1:9/"})
-    senders.save(sender)
-    form = {"kind": "promotional", "option_url": "http://127.0.0.1:9/", "option_in_flight": "10"}
-    form |= {"option_timeout_seconds": "5"} | NO_PRICES
-    response = superuser.post(url(sender), form | {"option_headers": '{"Authorization": "hush'})
-    assert "This is no JSON." in errors(response)
-    assert "hush" not in response.content.decode()
-    headers = {"Authorization": "hush"}
-    assert superuser.post(url(sender), form | {"option_headers": json.dumps(headers)}).status_code == 302
-    assert stored("web") == {"headers": headers}

@@ -67,14 +67,12 @@ class SendingCampaignAdmin(CampaignAdmin):
         return format_html('<a class="text-link" href="{}">{}</a>', url, _("Download (CSV)"))
 
     def get_fieldsets(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
-        """What happened also leads to the file, for those who may have it; the reasons need a row of their own."""
+        """What happened also leads to the file, for those who may have it."""
         fieldsets = super().get_fieldsets(request, obj)
-        if obj is None:
+        if obj is None or not request.user.has_perms(EXPORT):
             return fieldsets
         *others, (title, options) = fieldsets
-        *pairs, (messages_link, reasons) = options["fields"]
-        links = (messages_link, "failures_link") if request.user.has_perms(EXPORT) else (messages_link,)
-        return [*others, (title, {**options, "fields": [*pairs, links, reasons]})]
+        return [*others, (title, {**options, "fields": [*options["fields"], "failures_link"]})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
         """The link is no input."""

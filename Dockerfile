@@ -23,4 +23,4 @@ RUN SECRET_KEY=unused DATABASE_URL=postgresql:///unused REDIS_URL=redis://unused
 USER 10001:10001
 EXPOSE 8000
 CMD ["gunicorn", "config.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--workers", "2", "--threads", "8", \
-     "--timeout", "60", "--worker-tmp-dir", "/dev/shm", "--no-control-socket"]
+     "--timeout", "60", "--limit-request-line", "8190", "--worker-tmp-dir", "/dev/shm", "--no-control-socket"]

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from customers import consent_export, words
 from customers.consent import Fact, record
-from customers.consent_dialog import user_names
+from customers.consent_dialog import how_known, user_names
 from customers.forms import PhoneField
 from customers.models import ConsentAnswer, ConsentEvent, ConsentSource, ConsentState, ConsentWord
 from customers.tables import ByPhone, ModelAdmin
@@ -25,6 +25,7 @@ class ConsentEventForm(forms.ModelForm[ConsentEvent]):
     """What somebody said, with the phone as people write it."""
 
     phone = PhoneField()
+    note = how_known()
 
     class Meta:
         model = ConsentEvent

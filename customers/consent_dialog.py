@@ -25,16 +25,21 @@ PERMISSION = "customers.add_consentevent"
 MOST_SHOWN = 20
 
 
-class ConsentForm(forms.Form):
-    """On which channel, and how we know."""
-
-    channel = forms.ChoiceField(label=gettext_lazy("Channel"), choices=Channel.choices, widget=UnfoldAdminSelectWidget)
-    note = forms.CharField(
+def how_known() -> forms.CharField:
+    """The field that is never left empty: how we know what somebody said."""
+    return forms.CharField(
         label=gettext_lazy("How do you know?"),
         help_text=gettext_lazy("For example: said so on the phone, letter of 3 May. It is kept with your name."),
         max_length=consent.LONGEST_NOTE,
         widget=UnfoldAdminTextInputWidget,
     )
+
+
+class ConsentForm(forms.Form):
+    """On which channel, and how we know."""
+
+    channel = forms.ChoiceField(label=gettext_lazy("Channel"), choices=Channel.choices, widget=UnfoldAdminSelectWidget)
+    note = how_known()
 
 
 class ConsentDialog:

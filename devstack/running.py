@@ -85,6 +85,9 @@ def _start(stack: Stack, listener: socket.socket) -> None:
         "60",
         "--graceful-timeout",
         "10",
+        # A reply of ten parts may stand in a query.
+        "--limit-request-line",
+        "8190",
     ]
     celery = [python, "-m", "celery", "-A", "config"]
     worker = [*celery, "worker", "-P", "threads", "-c", "8", "--without-gossip", "--without-mingle"]

@@ -4,6 +4,7 @@ The settings go first. What the database says is believed by a process for a sec
 use within two, without a restart, and nobody asks for every slice. While the database is away what was believed holds.
 """
 
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -79,6 +80,11 @@ def known() -> Sequence[str]:
     return sorted({*settings.MESSAGE_PROVIDERS, *_believed().accounts})
 
 
+def resting() -> frozenset[str]:
+    """The aliases that are not enabled."""
+    return frozenset(alias for alias, account in _believed().accounts.items() if not account.is_enabled)
+
+
 def default(channel: str) -> str | None:
     """The alias for campaigns of this channel that name none: what the admin says, else MESSAGE_ROUTES, else None."""
     return _believed().defaults.get(channel) or settings.MESSAGE_ROUTES.get(channel)
@@ -126,7 +132,8 @@ def make(account: Account) -> Provider:
     except Unreadable as unreadable:
         raise Unusable(str(unreadable)) from None
     except Exception as mistake:  # noqa: BLE001  (whatever a third party's class raises is told as a sentence)
-        told = f"{type(mistake).__name__}: {mistake}"
+        # A ValueError's words are an adapter's own; of another fault they tell nothing without its name.
+        told = str(mistake) if type(mistake) is ValueError else f"{type(mistake).__name__}: {mistake}"
         sentence = _("Sender “%(alias)s” cannot be used: %(mistake)s")
         raise Unusable(sentence % {"alias": account.alias, "mistake": without(told, credentials.values())}) from None
 
@@ -143,7 +150,8 @@ def without(text: str, credentials: Any) -> str:
     for secret in credentials:
         parts = secret.values() if isinstance(secret, Mapping) else [secret]
         for part in filter(None, map(str, parts)):
-            text = text.replace(part, HIDDEN)
+            # One of a letter or two would go from the middle of every word.
+            text = re.sub(rf"\b{re.escape(part)}\b", HIDDEN, text) if len(part) < 4 else text.replace(part, HIDDEN)
     return text
 
 

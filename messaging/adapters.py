@@ -9,9 +9,22 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from django.utils.translation import gettext_lazy as _
+
 from messaging import providers
 
 Kind = Literal["text", "integer", "number", "boolean", "choice", "json"]
+# What people write in capitals.
+SPELLED = frozenset({"api", "id", "sid", "sms", "smsc", "url"})
+# Of options that mean the same for every vendor; an adapter's own HELP goes before it.
+HELP: Mapping[str, Any] = {
+    "in_flight": _("How many messages are on the wire together: the most that a lost worker leaves unknown."),
+    "timeout_seconds": _("How long to wait for an answer before the message counts as unknown."),
+    "batch_size": _("How many messages go in one call at the most."),
+    "sender": _("The number, short code or name that people see."),
+    "api_key": _("As the vendor's portal shows it."),
+    "url": _("The vendor's own, or another server for tests."),
+}
 _SIMPLE: Mapping[Any, Kind] = {str: "text", bool: "boolean", int: "integer", float: "number"}
 
 
@@ -24,13 +37,15 @@ class Option:
     is_required: bool
     default: Any = None
     is_secret: bool = False
-    help: str = ""
+    # A sentence, translated when it is shown.
+    help: Any = ""
     choices: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
         """Its name for people."""
-        return self.name.replace("_", " ").capitalize()
+        words = [each.upper() if each in SPELLED else each for each in self.name.split("_")]
+        return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +63,7 @@ def shipped() -> Mapping[str, Adapter]:
     """Every adapter with a LABEL, by its key, in the order of their labels."""
     found = [
         Adapter(name, str(vars(backend)["LABEL"]), f"{backend.__module__}.{backend.__qualname__}", options(backend))
-        for _, name, _ in pkgutil.iter_modules(providers.__path__)
+        for __, name, _is_package in pkgutil.iter_modules(providers.__path__)
         for backend in vars(import_module(f"{providers.__name__}.{name}")).values()
         if isinstance(backend, type) and backend.__module__.endswith(f".{name}") and "LABEL" in vars(backend)
     ]
@@ -57,7 +72,7 @@ def shipped() -> Mapping[str, Adapter]:
 
 def options(backend: type) -> tuple[Option, ...]:
     """What its constructor takes, the required ones first and else in its order."""
-    secret, sentences = secrets_of(backend), getattr(backend, "HELP", {})
+    secret, sentences = secrets_of(backend), {**HELP, **getattr(backend, "HELP", {})}
     hints = get_type_hints(vars(backend)["__init__"])
     found = [
         _option(each, hints.get(each.name, str), is_secret=each.name in secret, sentence=sentences.get(each.name, ""))
@@ -72,11 +87,11 @@ def secrets_of(backend: Any) -> frozenset[str]:
     return frozenset(getattr(backend, "SECRETS", ()))
 
 
-def _option(parameter: inspect.Parameter, hint: Any, *, is_secret: bool, sentence: str) -> Option:
+def _option(parameter: inspect.Parameter, hint: Any, *, is_secret: bool, sentence: Any) -> Option:
     is_required = parameter.default is inspect.Parameter.empty
     kind, choices = _kind(hint)
     default = None if is_required else parameter.default
-    return Option(parameter.name, kind, is_required, default, is_secret, str(sentence), choices)
+    return Option(parameter.name, kind, is_required, default, is_secret, sentence, choices)
 
 
 def _kind(hint: Any) -> tuple[Kind, tuple[Any, ...]]:

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from messaging import inbound, providers, receipts, unmatched
 from messaging.arrivals import LONGEST_NAME, HookEvent
-from messaging.providers.base import Hears, Hook, Malformed, Receipt, Reply
+from messaging.providers.base import Hook, Malformed, Receipt, Reply
 
 log = structlog.get_logger(__name__)
 
@@ -100,11 +100,7 @@ def _apply(alias: str, events: Iterable[HookEvent]) -> None:
 
 def read(event: HookEvent) -> Sequence[Receipt | Reply]:
     """What it says; raises `Malformed`, `UnknownSender`, and whatever an adapter with a mistake raises."""
-    try:
-        adapter = providers.get(event.alias)
-    except providers.UnknownAlias:
-        adapter = None
-    if not isinstance(adapter, Hears):
+    if (adapter := providers.ear(event.alias)) is None:
         raise UnknownSender("its sender hears nothing here any more")
     url = f"/hooks/{event.alias}" + (f"?{event.query}" if event.query else "")
     return adapter.read(Hook(event.method, url, event.headers, bytes(event.body), event.received_at))

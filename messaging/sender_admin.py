@@ -30,7 +30,6 @@ FACTS = (
     "failures",
     "lately",
     "trouble",
-    "door",
     "updated_at",
 )
 OURS = ("is_enabled", "sends_sms", "sends_whatsapp", "is_default_sms", "is_default_whatsapp")
@@ -121,8 +120,10 @@ class SenderAdmin(ModelAdmin[Sender]):
 
     @admin.display(description=_("address for receipts and replies"))
     def door(self, sender: Sender) -> str:
-        """What the vendor is to call; it holds a secret."""
-        return senders.hook_url(sender.alias) or gettext("none: PUBLIC_URL is not set, or it hears nothing")
+        """What the vendor is to call. It holds a secret: only who may change the sender is shown it."""
+        return senders.hook_url(sender.alias) or gettext(
+            "none: PUBLIC_URL is not set, this vendor tells nothing, or its account is not filled in yet"
+        )
 
     def get_form(self, request: HttpRequest, obj: Sender | None = None, change: bool = False, **kwargs: Any) -> Any:
         """With the fields of the sender's adapter."""
@@ -138,12 +139,13 @@ class SenderAdmin(ModelAdmin[Sender]):
         fieldsets: list[Any] = [(None, {"fields": ("alias", *ours, ("kind", "rate"))})]
         if is_ours and self.has_change_permission(request, obj) and (fields := option_fields(obj)):
             fieldsets.append((_("Account"), {"fields": fields}))
-        pairs = [FACTS[first : first + 2] for first in range(0, len(FACTS), 2)]
-        return [*fieldsets, (_("Now"), {"fields": pairs})]
+        pairs: list[Any] = [FACTS[first : first + 2] for first in range(0, len(FACTS), 2)]
+        door = ["door"] if self.has_change_permission(request, obj) else []
+        return [*fieldsets, (_("Now"), {"fields": pairs + door})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Sender | None = None) -> Any:
         """An alias and a vendor stay; what the settings say is theirs."""
-        return () if obj is None else ("alias", *FACTS)
+        return () if obj is None else ("alias", *FACTS, "door")
 
     def get_inline_instances(self, request: HttpRequest, obj: Sender | None = None) -> Any:
         """Prices when the sender is there."""

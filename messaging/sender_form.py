@@ -54,7 +54,8 @@ class SenderForm(forms.ModelForm[Sender]):
     def _describe_secret(self, option: Option) -> None:
         stored = _("Stored; leave this empty to keep it.") if option.name in self.kept else _("None is stored.")
         how = _("Or env:NAME, for the environment variable of that name.")
-        self.fields[OPTION + option.name].help_text = " ".join(filter(None, (option.help, stored, how)))
+        kind = _("As JSON.") if option.kind == "json" else ""
+        self.fields[OPTION + option.name].help_text = " ".join(filter(None, (str(option.help), kind, stored, how)))
 
     def clean(self) -> dict[str, Any] | None:
         """The whole is tried: an adapter is made of it, which leaves the house only when it is called."""
@@ -78,7 +79,7 @@ class SenderForm(forms.ModelForm[Sender]):
     def _credentials(self, cleaned: Mapping[str, Any]) -> dict[str, Any]:
         """What was stored, without what is to go, and with what was entered."""
         names = [option.name for option in self.options if option.is_secret]
-        kept = {name: self.kept[name] for name in names if name in self.kept and not cleaned[REMOVE + name]}
+        kept = {name: self.kept[name] for name in names if name in self.kept and not cleaned.get(REMOVE + name)}
         return kept | {name: cleaned[OPTION + name] for name in names if cleaned[OPTION + name]}
 
     def _try(self, cleaned: Mapping[str, Any]) -> None:
@@ -111,23 +112,32 @@ def form_for(sender: Sender) -> type[SenderForm]:
     if adapter is None:
         return SenderForm
     fields: dict[str, Any] = {"options": adapter.options}
+    kept = _kept(sender)
     for option in adapter.options:
         fields[OPTION + option.name] = _field(option)
-        if option.is_secret:
-            label = _("Remove the stored %(name)s") % {"name": option.name.replace("_", " ")}
+        if option.name in kept:
             fields[REMOVE + option.name] = forms.BooleanField(
-                label=label, required=False, widget=UnfoldBooleanSwitchWidget
+                label=_("Remove what is stored"), required=False, widget=UnfoldBooleanSwitchWidget
             )
     return type("SenderForm", (SenderForm,), fields)
 
 
 def option_fields(sender: Sender) -> list[Any]:
-    """The names of those fields, as the admin lays them out: a credential beside what removes it."""
+    """The names of those fields, as the admin lays them out: a credential that is stored beside what removes it."""
     adapter = adapters.shipped().get(sender.backend)
+    kept = _kept(sender)
     return [
-        (OPTION + option.name, REMOVE + option.name) if option.is_secret else OPTION + option.name
+        (OPTION + option.name, REMOVE + option.name) if option.name in kept else OPTION + option.name
         for option in (adapter.options if adapter else ())
     ]
+
+
+class EmptyJSONField(forms.JSONField):
+    """JSON, where nothing is an empty field and not the word null."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """What stands in the field."""
+        return "" if value is None else super().prepare_value(value)
 
 
 class SecretJSONField(forms.CharField):
@@ -165,7 +175,7 @@ def _field(option: Option) -> forms.Field:
                 widget=UnfoldAdminSelectWidget,
             )
         case "json":
-            return forms.JSONField(**given, widget=UnfoldAdminTextareaWidget({"rows": 3}))
+            return EmptyJSONField(**given, widget=UnfoldAdminTextareaWidget({"rows": 3}))
     return forms.CharField(**given, widget=UnfoldAdminTextInputWidget)
 
 

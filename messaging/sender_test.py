@@ -55,6 +55,9 @@ class TestMessage(Verb):
         if not self.request.user.has_perm(self.permission):
             raise PermissionDenied
         channels = accounts.channels(accounts.get(self.sender.alias))
+        if not channels:
+            messages.error(self.request, _("Tick a channel that it sends first, and save."))
+            return HttpResponseRedirect(page_url(self.sender))
         form = TestForm(self.request.POST or None, channels=channels)
         if self.request.method == "POST" and form.is_valid():
             asked = form.cleaned_data

@@ -18,7 +18,6 @@ from campaigns.models import Campaign
 from campaigns.models import Status as CampaignStatus
 from messaging import accounts, providers
 from messaging.models import MessageBatch, Sender, SenderState
-from messaging.providers.base import Hears
 from messaging.secrets import Sealed, Unreadable
 
 # Campaigns of which something may still go out.
@@ -43,6 +42,7 @@ class Standing:
 
     alias: str
     rate: float | None
+    is_enabled: bool = True
     wait_seconds: float = 0.0
     hold: str = ""
     held_until: datetime | None = None
@@ -52,6 +52,8 @@ class Standing:
     @property
     def sentence(self) -> str:
         """What it is doing now, for people."""
+        if not self.is_enabled:
+            return _("not enabled")
         if self.hold and self.held_until:
             until = {"until": date_format(timezone.localtime(self.held_until), "H:i:s e")}
             if self.hold == "breaker":
@@ -90,7 +92,7 @@ def set_rate(alias: str, rate: float | None) -> None:
 
 def hook_url(alias: str) -> str:
     """The address of this account's door as vendors see it; empty when nobody can reach us, or it hears nothing."""
-    if not settings.PUBLIC_URL or not isinstance(providers.get(alias), Hears):
+    if not settings.PUBLIC_URL or providers.ear(alias) is None:
         return ""
     token = accounts.hook_token(alias)
     return f"{settings.PUBLIC_URL}/hooks/{quote(alias, safe='')}/{token}" if token else ""
@@ -155,11 +157,12 @@ def rotate() -> tuple[int, list[str]]:
 def standings() -> Sequence[Standing]:
     """Every account that is configured or has a row, by alias; two small queries."""
     rates = dict(Sender.objects.values_list("alias", "rate"))
+    resting = accounts.resting()
     with connection.cursor() as cursor:
         cursor.execute(_STATES)
         states = {alias: facts for alias, *facts in cursor.fetchall()}
     return [
-        Standing(alias, _rate(alias, rates.get(alias)), *states.get(alias, ()))
+        Standing(alias, _rate(alias, rates.get(alias)), alias not in resting, *states.get(alias, ()))
         for alias in sorted({*accounts.known(), *rates, *states})
     ]
 

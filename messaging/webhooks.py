@@ -67,11 +67,7 @@ def door(request: HttpRequest, alias: str, token: str) -> HttpResponse:
 
 def _adapter(alias: str) -> Hears:
     """The adapter behind this alias; raises `Refused` unless there is one that hears."""
-    try:
-        adapter = providers.get(alias)
-    except providers.UnknownAlias:
-        adapter = None
-    if not isinstance(adapter, Hears):
+    if (adapter := providers.ear(alias)) is None:
         raise Refused("unknown_alias", 404)
     return adapter
 

@@ -9,7 +9,7 @@ import math
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from messaging.providers.base import (
     Capabilities,
     Envelope,
     GiveUp,
+    Hears,
     LooksUp,
     Outcome,
     Provider,
@@ -40,12 +41,16 @@ class UnknownAlias(LookupError):
 
 
 class Unusable:
-    """Stands for an account of which no adapter can be made: campaigns pause and say why, and no worker falls."""
+    """Stands for an account by which nothing can be sent: campaigns pause and say why, and no worker falls.
+
+    `ear` is the adapter of a sender that is only not enabled: what it sent is still told of, and people still say STOP.
+    """
 
     capabilities = Capabilities()
 
-    def __init__(self, error: str) -> None:
+    def __init__(self, error: str, ear: Provider | None = None) -> None:
         self.error = error
+        self.ear = ear
 
     async def submit(self, envelopes: Sequence[Envelope]) -> list[Outcome]:
         """`StopAll` for each: nothing left the house."""
@@ -110,15 +115,38 @@ def _current(alias: str) -> Iterator[Provider]:
             _close(made.provider)
 
 
+def ear(alias: str) -> Hears | None:
+    """What hears at our door for this alias, also while its sender is not enabled; None where nothing does."""
+    try:
+        provider = get(alias)
+    except UnknownAlias:
+        return None
+    hearing: object = provider.ear if isinstance(provider, Unusable) else provider
+    return hearing if isinstance(hearing, Hears) else None
+
+
 def _make(account: "Account") -> Provider:
     from messaging import accounts
 
     try:
         return accounts.make(account)
     except accounts.Unusable as unusable:
+        if not account.is_enabled:
+            return Unusable(str(unusable), _ear(account))
         # Without the traceback, whose lines may hold what the sentence leaves out.
         log.error("sender_unusable", alias=account.alias, error=str(unusable))  # noqa: TRY400
         return Unusable(str(unusable))
+
+
+def _ear(account: "Account") -> Provider | None:
+    """The adapter of an account that is not enabled; None where it is not filled in, which is nobody's fault yet."""
+    from messaging import accounts
+
+    try:
+        return accounts.make(replace(account, is_enabled=True))
+    except accounts.Unusable as unusable:
+        log.info("sender_hears_nothing", alias=account.alias, error=str(unusable))
+        return None
 
 
 def _retire(made: _Made) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from messaging.providers import calls
 from messaging.providers.base import (
@@ -81,6 +81,14 @@ class AfricasTalking:
 
     LABEL = "Africa's Talking"
     SECRETS = frozenset({"api_key"})
+    HELP: ClassVar[Mapping[str, str]] = {
+        "username": "The application's name in the dashboard; for the sandbox it is “sandbox”.",
+        "api_key": "Of the application. A new one works after some minutes.",
+        "sender": "The short code or sender ID that people see; empty for the vendor's own.",
+        "sandbox": "Send to the vendor's own simulator: nobody gets anything.",
+        "url": "Another server instead of the vendor's, for tests.",
+        "enqueue": "Let the vendor answer before it has handed the messages over: for large campaigns.",
+    }
 
     def __init__(
         self,

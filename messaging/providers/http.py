@@ -5,7 +5,7 @@ Its defaults are what the engine is measured and attacked with: a POST of JSON.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from messaging.providers.base import (
     Accepted,
@@ -64,6 +64,25 @@ class Http:
 
     LABEL = "Any vendor with an HTTP API"
     SECRETS = frozenset({"headers", "extras", "signature"})
+    HELP: ClassVar[Mapping[str, str]] = {
+        "url": "Where each message is sent.",
+        "look_up_url": "Where, with our reference behind it, the vendor says what became of a message.",
+        "headers": 'Such as {"Authorization": "Bearer …"}.',
+        "method": "As the vendor wants it; GET goes with the body “query”.",
+        "body": "How the message is written: as JSON, as a form, or behind the URL.",
+        "fields": 'Which word of ours goes under which name, such as {"digits": "msisdn", "text": "body"}.',
+        "extras": 'What else goes with each message, as {"name": "value"}.',
+        "sender": "What the field “sender” stands for.",
+        "statuses": 'What an HTTP status means, such as {"409": "give_up"}; adds to what is known.',
+        "code": "Where the vendor's own code stands in its answer, such as result.code.",
+        "codes": 'What each code means, such as {"0": "accepted", "9": "slow_down"}.',
+        "id_path": "Where the vendor's ID of the message stands in its answer.",
+        "reference_path": "Where its answer repeats our reference, if it does.",
+        "receipts": "Where a receipt says what; docs/providers.md has an example. Empty: there are none.",
+        "replies": "Where a reply says what; docs/providers.md says how. Empty: there are none.",
+        "signature": 'How the vendor signs, if it does, such as {"header": "x-signature", "secret": "env:NAME"}.',
+        "answer": "The words that the vendor wants to hear when it called us.",
+    }
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
 """Infobip, SMS v3: batches of different texts, our own ids, and a log to look in afterwards."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 from messaging.providers import calls
 from messaging.providers.base import (
@@ -65,6 +65,12 @@ class Infobip:
 
     LABEL = "Infobip"
     SECRETS = frozenset({"api_key", "webhook_basic", "webhook_header"})
+    HELP: ClassVar[Mapping[str, str]] = {
+        "url": "The base URL of your account, such as https://abc123.api.infobip.com.",
+        "api_key": "With the scope sms:message:send, and that of the logs.",
+        "webhook_basic": "user:password, where the vendor is to prove itself at our door; or the next one; or neither.",
+        "webhook_header": "“Name: value”, which the vendor then sends with everything.",
+    }
 
     def __init__(
         self,

@@ -6,7 +6,8 @@ with its fake SMSC and with an SMPP server behind it, all on 2026-11-25 (tests/p
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 from messaging.providers.base import (
     Accepted,
@@ -77,6 +78,13 @@ class Kannel:
 
     LABEL = "Kannel (SMPP)"
     SECRETS = frozenset({"password"})
+    HELP: ClassVar[Mapping[str, str]] = {
+        "url": "The gateway's sendsms, such as http://smsbox:13013/cgi-bin/sendsms.",
+        "username": "Of a sendsms-user group of the gateway.",
+        "password": "Of the same group.",
+        "smsc": "The smsc-id to send by; empty: the gateway chooses.",
+        "validity_minutes": "How long the carrier may try; empty: as long as it likes.",
+    }
 
     def __init__(
         self,

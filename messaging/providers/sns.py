@@ -1,10 +1,10 @@
 """AWS SNS: texts by its Publish, through boto3, whose calls block and so run in threads of the adapter's own."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from messaging.providers.base import (
     Accepted,
@@ -93,6 +93,14 @@ class Sns:
 
     LABEL = "AWS SNS"
     SECRETS = frozenset({"access_key_id", "secret_access_key"})
+    HELP: ClassVar[Mapping[str, str]] = {
+        "region": "Such as eu-west-1.",
+        "sender_id": "At most 11 letters and digits, in countries that let one be shown.",
+        "sms_type": "What AWS is to treat the messages as.",
+        "access_key_id": "Both keys or neither: then they come from the machine's environment or role.",
+        "secret_access_key": "Of that key.",
+        "endpoint_url": "A private endpoint instead of AWS's own.",
+    }
 
     def __init__(
         self,

@@ -8,10 +8,10 @@ import asyncio
 import json
 import re
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Literal
+from typing import ClassVar, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from messaging.providers.base import (
@@ -61,6 +61,17 @@ class Twilio:
 
     LABEL = "Twilio"
     SECRETS = frozenset({"auth_token", "api_key_secret", "webhook_secret"})
+    HELP: ClassVar[Mapping[str, str]] = {
+        "account_sid": "AC and 32 hexadecimal digits, from the console.",
+        "auth_token": "Signs what we send, and proves what Twilio sends us.",
+        "api_key": "SK…: signs what we send instead of the auth token, with its secret. Receipts need the token.",
+        "api_key_secret": "Of that key.",
+        "sender": "The number, short code or name that people see; or else a messaging service.",
+        "messaging_service_sid": "MG…: Twilio then chooses the number.",
+        "webhook_secret": "Of the shared key, where Twilio signs with one; else leave it empty.",
+        "validity_seconds": "1 to 36000: how long Twilio may keep a message; empty: as long as it likes.",
+        "url": "Twilio's own, or another server for tests.",
+    }
 
     def __init__(
         self,

@@ -7,11 +7,11 @@ and in the open-source client pywa 4.5. What is marked "unverified" was found in
 import asyncio
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from hmac import compare_digest
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from messaging.providers.base import (
     Accepted,
@@ -64,6 +64,14 @@ class WhatsAppCloud:
 
     LABEL = "WhatsApp Cloud API (Meta)"
     SECRETS = frozenset({"access_token", "app_secret", "verify_token"})
+    HELP: ClassVar[Mapping[str, str]] = {
+        "phone_number_id": "Meta's ID of the number, in digits; not the number itself.",
+        "access_token": "Of a system user with whatsapp_business_messaging.",
+        "app_secret": "Of the Meta app: proves receipts and replies. Without it none is believed.",
+        "verify_token": "Any word of yours; enter the same at Meta, with the address for receipts.",
+        "version": "Of Meta's API.",
+        "url": "Meta's own, or another server for tests.",
+    }
 
     def __init__(
         self,

@@ -82,6 +82,7 @@ def test_who_may_only_look_may_not_speak_for_others(viewer: Client) -> None:
 
 def test_an_event_of_a_number_that_is_nobodys_is_added_in_e164(marketer: Client) -> None:
     said = {"phone": "0712 345 678", "channel": "sms", "state": "opted_out", "note": "letter"}
+    assert "This field is required." in text(marketer.post(f"{EVENTS}add/", said | {"note": ""}))
     response = marketer.post(f"{EVENTS}add/", said)
     assert response.status_code == 302, text(response)
 

@@ -1,6 +1,7 @@
 """Setting up a sender in the admin: its vendor's options, credentials that are never shown, prices, a test message."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -81,7 +82,7 @@ def test_a_credential_is_never_shown_nor_kept_in_the_history(operator: Client, r
 def test_a_refused_form_does_not_repeat_the_credential(operator: Client, rented: list[Rented]) -> None:
     sender = rent()
     response = change(operator, sender, option_token="another-hush", option_sender_id="wrong")
-    assert "cannot be used: ValueError: no such sender with …" in errors(response)
+    assert "cannot be used: no such sender with …" in errors(response)
     assert "another-hush" not in response.content.decode()
     assert stored() == {"token": SECRET}
 
@@ -261,3 +262,27 @@ def test_several_credentials_in_one_are_json_and_are_not_repeated(
     headers = {"Authorization": "hush"}
     assert superuser.post(url(sender), form | {"option_headers": json.dumps(headers)}).status_code == 302
     assert stored("web") == {"headers": headers}
+
+
+def test_what_is_not_stored_cannot_be_removed_and_an_option_without_a_value_is_empty(
+    operator: Client, rented: list[Rented]
+) -> None:
+    stored_one, empty = rent(), Sender(alias="web", backend="rented")
+    senders.save(empty)
+    assert "remove_token" in operator.get(url(stored_one)).content.decode()
+    body = operator.get(url(empty)).content.decode()
+    assert "remove_token" not in body
+    [shown] = re.findall(r"<textarea[^>]*>(.*?)</textarea>", body, flags=re.DOTALL)
+    assert shown.strip() == ""
+
+
+def test_a_sender_that_is_not_enabled_is_not_said_to_run(operator: Client, rented: list[Rented]) -> None:
+    rent(is_enabled=False)
+    assert "line Rented line none - no limit not enabled 0" in text(operator.get(LIST))
+
+
+def test_a_test_message_needs_a_channel_first(operator: Client, rented: list[Rented]) -> None:
+    sender = rent(sends_sms=False)
+    response = operator.get(url(sender, "test_message"), follow=True)
+    assert response.redirect_chain == [(url(sender), 302)]
+    assert "Tick a channel that it sends first" in text(response)

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from messaging import checks, hooks, metrics, purge, state, unmatched
+from messaging import accounts, checks, hooks, metrics, purge, state, unmatched
 from messaging.models import HookEvent, Reply, Sender, UnmatchedReceipt
 from messaging.providers.base import Receipt
 from tests.admin.conftest import client_with
@@ -102,11 +102,20 @@ def test_nobody_adds_changes_or_deletes_them_there() -> None:
     assert HookEvent.objects.get().alias == ALIAS
 
 
-def test_a_senders_page_says_where_its_vendor_reaches_us(viewer: Client, settings: Any) -> None:
+def test_a_senders_page_says_where_its_vendor_reaches_us_to_who_may_change_it(viewer: Client, settings: Any) -> None:
+    operator = client_with(["messaging.view_sender", "messaging.change_sender"])
     page = f"/admin/messaging/sender/{Sender.objects.get(alias=ALIAS).pk}/change/"
-    assert "PUBLIC_URL is not set" in text(viewer.get(page))
+    assert "PUBLIC_URL is not set" in text(operator.get(page))
     settings.PUBLIC_URL = "https://clarion.example.com"
-    assert f"https://clarion.example.com{address()}" in text(viewer.get(page))
+    assert f"https://clarion.example.com{address()}" in text(operator.get(page))
+    assert accounts.hook_token(ALIAS) not in viewer.get(page).content.decode()
+
+
+def test_the_sidebar_leads_to_what_came_in_for_those_who_may(viewer: Client) -> None:
+    other = client_with(["messaging.view_sender"])
+    for path in (EVENTS, RECEIPTS):
+        assert f'href="{path}"' in viewer.get("/admin/").content.decode()
+        assert f'href="{path}"' not in other.get("/admin/").content.decode()
 
 
 @pytest.mark.parametrize("url", ["clarion.example.com", "ftp://x", "https://x?y", "https://"])

@@ -13,7 +13,7 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from config.logging import LOGGING, is_no_echo
-from messaging import accounts, bells, board, providers, senders, webhooks
+from messaging import accounts, adapters, bells, board, hooks, providers, senders, webhooks
 from messaging.models import HookEvent, Sender
 from messaging.providers.base import Answer, Envelope, Forged, Hook, Malformed
 from messaging.providers.simulated_receipts import SIGNATURE, HearsReceipts, sign
@@ -365,3 +365,20 @@ def test_messages_are_handed_over_with_the_address_for_their_receipts(settings: 
     settings.PUBLIC_URL = ""
     assert senders.hook_url(ALIAS) == ""
     assert Envelope("1", "sms", "+254712345678", "Hi").receipt_url == ""
+
+
+def test_a_sender_that_is_not_enabled_still_hears_who_says_stop(settings: Any) -> None:
+    simulator = settings.MESSAGE_PROVIDERS[ALIAS]
+    adapter = adapters.Adapter("simulated", "Simulated", simulator["BACKEND"], ())
+    settings.MESSAGE_PROVIDERS = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adapters, "shipped", lambda: {"simulated": adapter})
+        patch.setattr(providers, "_made", {})
+        sender = Sender(alias="resting", backend="simulated", options=simulator["OPTIONS"])
+        senders.save(sender)
+        body = json.dumps({"receipts": [said(7, "delivered")]}).encode()
+        headers = {SIGNATURE: sign(simulator["OPTIONS"]["secret"], body)}
+        answer = Client().post(address("resting"), body, content_type="application/json", headers=headers)
+        assert answer.status_code == 200
+        assert list(hooks.read(HookEvent.objects.get()))
+        assert isinstance(providers.get("resting"), providers.Unusable)

@@ -116,6 +116,15 @@ def test_while_the_database_is_away_what_was_believed_holds(
         accounts.get("line")
 
 
+def test_a_sender_that_is_not_enabled_is_no_error(rented: list[Rented], caplog: pytest.LogCaptureFixture) -> None:
+    rent("resting", is_enabled=False)
+    rent("empty", is_enabled=False, options={"sender_id": "wrong"})
+    for alias in ("resting", "empty"):
+        assert isinstance(providers.get(alias), providers.Unusable)
+        assert providers.ear(alias) is None
+    assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
 def test_the_settings_go_before_a_sender_of_the_same_name(rented: list[Rented]) -> None:
     Sender.objects.filter(alias="memory").update(backend="rented", is_enabled=True, sends_sms=True)
     assert accounts.get("memory").from_settings
@@ -132,7 +141,7 @@ def test_a_row_without_a_vendor_is_no_account() -> None:
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"options": {"sender_id": "wrong"}}, "“line” cannot be used: ValueError: no such sender with …"),
+        ({"options": {"sender_id": "wrong"}}, "“line” cannot be used: no such sender with …"),
         ({"options": {}}, "“line” cannot be used: TypeError"),
         ({"options": {"sender_id": "Clarion", "colour": "red"}}, "“line” cannot be used: TypeError"),
         ({"sealed": secrets.Sealed("nonsense")}, "“line” can be read with none of SECRETS_KEYS"),
@@ -305,6 +314,25 @@ def test_an_adapters_options_are_what_its_constructor_says() -> None:
     assert [name for name, each in found.items() if each.is_secret] == ["token"]
     assert found["mood"].choices == ("calm", "brisk")
     assert (found["mood"].default, found["sender_id"].help) == ("calm", "What people see.")
+
+
+def test_every_option_of_every_adapter_that_ships_is_explained() -> None:
+    silent = [
+        f"{adapter.key}: {option.name}" for adapter in adapters.shipped().values() for option in adapter.options
+        if not option.help
+    ]  # fmt: skip
+    assert silent == []
+
+
+def test_an_option_is_called_as_people_write_it() -> None:
+    assert [adapters.Option(name, "text", is_required=False).label for name in ("url", "api_key", "account_sid")] == [
+        "URL", "API key", "Account SID",
+    ]  # fmt: skip
+
+
+def test_a_short_credential_does_not_go_from_the_middle_of_words() -> None:
+    assert accounts.without("url must be an address such as x", ["x"]) == "url must be an address such as …"
+    assert accounts.without("such as https://api.example.com", ["x", "api."]) == "such as https://…example.com"
 
 
 def test_every_adapter_that_ships_can_be_described_and_names_its_credentials_rightly() -> None:

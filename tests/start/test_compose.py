@@ -83,6 +83,12 @@ def test_a_worker_is_healthy_while_its_heartbeat_is_younger_than_half_a_minute(
     assert ran.returncode == status
 
 
+def test_the_image_takes_as_long_a_query_as_make_run_does() -> None:
+    given = '"--limit-request-line", "8190"'
+    assert given in (BASE / "Dockerfile").read_text()
+    assert given in " ".join((BASE / "devstack/running.py").read_text().split())
+
+
 def test_the_image_holds_every_folder_that_the_product_imports_and_does_not_run_as_root() -> None:
     allowed = {line[1:] for line in (BASE / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert {"config", "customers", "campaigns", "messaging", "templates", "manage.py", "requirements.lock"} <= allowed

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +59,13 @@ def test_the_curl_line_of_the_banner_works_when_pasted(stack: Runner) -> None:
     )
     assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout)["count"] == 4
+
+
+def test_a_long_reply_in_a_query_gets_as_far_as_the_door(stack: Runner) -> None:
+    url = stack.shown("Admin").replace("/admin/", "/hooks/nobody/x") + "?text=" + "%D9%82" * 1300
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(url, timeout=30)  # noqa: S310  (our own address)
+    assert refused.value.code == 404
 
 
 def test_secrets_made_here_are_private_and_given_ones_are_not_written(stack: Runner) -> None:

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 
 from customers import consent, words
 from customers.consent import Fact
 from customers.models import Channel, Consent, ConsentSource, ConsentState, Wish
-from customers.phones import E164_PATTERN
+from customers.phones import E164_PATTERN, heard_from
 from customers.words import Heard
 from messaging.arrivals import LONGEST_NAME, AnswerStatus, Reply
 from messaging.providers import base
@@ -27,6 +29,7 @@ def take(alias: str, replies: Sequence[base.Reply]) -> int:
     One whose provider's id is known already is kept once, so it may be repeated. Call it in the transaction that marks
     what they came from as done: a STOP counts from its commit on.
     """
+    replies = [replace(reply, phone=heard_from(reply.phone, settings.DEFAULT_PHONE_REGION)) for reply in replies]
     last = _last_messages(replies)
     known = _states(replies)
     rows = [_row(pk, alias, reply) for pk, reply in zip(_new_ids(len(replies)), replies, strict=True)]
@@ -37,6 +40,13 @@ def take(alias: str, replies: Sequence[base.Reply]) -> int:
     fresh = set(Reply.objects.filter(pk__in=[row.pk for row in rows]).values_list("pk", flat=True))
     consent.record([_fact(row) for row in rows if row.pk in fresh and _is_acted_on(row)])
     return len(fresh)
+
+
+def counts_each_time(reply: base.Reply) -> bool:
+    """Whether it asks to stop, and has no id by which a repeated one could be known: one too many does no harm. Opting
+    in has to be new, or a vendor's late repeat would undo the STOP that came in between.
+    """
+    return not reply.provider_message_id and (reply.wish or words.wish_of(storable(reply.text)).wish) == Wish.OPT_OUT
 
 
 def _is_acted_on(row: Reply) -> bool:

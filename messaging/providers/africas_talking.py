@@ -22,7 +22,7 @@ from messaging.providers.base import (
     TryLater,
     Unknown,
 )
-from messaging.providers.reading import moment, phone, shown
+from messaging.providers.reading import moment, phone, shown, writer
 from messaging.providers.web import Heard, Web, check_url
 
 LIVE, SANDBOX = "https://api.africastalking.com", "https://api.sandbox.africastalking.com"
@@ -128,8 +128,8 @@ class AfricasTalking:
             return _receipts(form, hook.received_at)
         if {"from", "text"} <= form.keys():
             return _replies(form, hook.received_at)
-        if "senderId" in form and phone(form.get("phoneNumber")):
-            wish = Reply("sms", phone(form["phoneNumber"]), "", hook.received_at, to=form["senderId"], wish="opt_out")
+        if "senderId" in form and writer(form.get("phoneNumber")):
+            wish = Reply("sms", writer(form["phoneNumber"]), "", hook.received_at, to=form["senderId"], wish="opt_out")
             return [wish]
         if "updateType" in form:
             return []
@@ -220,7 +220,7 @@ def _is_opt_out(why: str) -> bool:
 
 
 def _replies(form: Mapping[str, str], received_at: datetime) -> list[Reply]:
-    sender = phone(form["from"])
+    sender = writer(form["from"])
     if not sender:
         return []
     return [Reply("sms", sender, form["text"], _written_at(form, received_at), form.get("id", ""), form.get("to", ""))]

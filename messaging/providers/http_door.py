@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar, cast
 
 from messaging.providers.base import Answer, Hook, Malformed, Receipt, Reply
-from messaging.providers.reading import compare, dig, moment, phone, shown, signature, spelt
+from messaging.providers.reading import compare, dig, moment, shown, signature, spelt, writer
 
 STATUSES = frozenset({"sent", "delivered", "read", "failed", "opted_out"})
 Table = TypeVar("Table")
@@ -67,7 +67,7 @@ class Replies:
 
     def read(self, item: Any, hook: Hook) -> Reply | None:
         """What this item says; None when nobody whom we could write to wrote it. Raises `Malformed`."""
-        whose = phone(_word(item, self.phone, hook))
+        whose = writer(_word(item, self.phone, hook))
         if not whose:
             return None
         return Reply(

@@ -138,7 +138,9 @@ class SenderAdmin(ModelAdmin[Sender]):
         fieldsets: list[Any] = [(None, {"fields": ("alias", *ours, ("kind", "rate"))})]
         if is_ours and self.has_change_permission(request, obj) and (fields := option_fields(obj)):
             fieldsets.append((_("Account"), {"fields": fields}))
-        pairs = [FACTS[first : first + 2] for first in range(0, len(FACTS), 2)]
+        # Who may only look is not shown what lets anybody knock as the vendor.
+        facts = [fact for fact in FACTS if fact != "door" or self.has_change_permission(request, obj)]
+        pairs = [tuple(facts[first : first + 2]) for first in range(0, len(facts), 2)]
         return [*fieldsets, (_("Now"), {"fields": pairs})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Sender | None = None) -> Any:

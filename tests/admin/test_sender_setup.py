@@ -261,3 +261,13 @@ def test_several_credentials_in_one_are_json_and_are_not_repeated(
     headers = {"Authorization": "hush"}
     assert superuser.post(url(sender), form | {"option_headers": json.dumps(headers)}).status_code == 302
     assert stored("web") == {"headers": headers}
+
+
+def test_who_may_only_look_does_not_see_the_secret_of_the_door(settings: Any) -> None:
+    settings.PUBLIC_URL = "https://clarion.example.com"
+    viewer, sender = client_with(["messaging.view_sender"]), Sender.objects.get(alias="simulator")
+
+    page = viewer.get(url(sender)).content.decode()
+
+    assert "simulator" in page
+    assert accounts.hook_token("simulator") not in page

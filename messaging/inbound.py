@@ -1,7 +1,7 @@
 """What people write back: kept, understood where it is a wish, and answered as far as the law allows."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from customers import consent, words
 from customers.consent import Fact
-from customers.models import Channel, Consent, ConsentSource, ConsentState, Wish
+from customers.models import Channel, Consent, ConsentEvent, ConsentSource, ConsentState, Wish
 from customers.phones import E164_PATTERN, heard_from
 from customers.words import Heard
 from messaging.arrivals import LONGEST_NAME, AnswerStatus, Reply
@@ -38,7 +38,8 @@ def take(alias: str, replies: Sequence[base.Reply]) -> int:
         _prepare_answer(row, known)
     Reply.objects.bulk_create(rows, ignore_conflicts=True)
     fresh = set(Reply.objects.filter(pk__in=[row.pk for row in rows]).values_list("pk", flat=True))
-    consent.record([_fact(row) for row in rows if row.pk in fresh and _is_acted_on(row)])
+    told = _told_by_others(replies)
+    consent.record([_fact(row, told) for row in rows if row.pk in fresh and _is_acted_on(row)])
     return len(fresh)
 
 
@@ -101,11 +102,20 @@ def _was_answered(row: Reply) -> bool:
     return earlier.filter(received_at__gt=Now() - ANSWERED_AGAIN).exists()
 
 
-def _fact(row: Reply) -> Fact:
+def _fact(row: Reply, told: Collection[tuple[str, str]]) -> Fact:
+    """When it was said is the vendor's word, but for a STOP that would lose by it against what a program or a marketer
+    wrote down by our clock: a zone left out, or a clock gone wrong, must not have the person written to.
+    """
     state = STATES[Wish(row.wish)]
-    return Fact(
-        row.phone, row.channel, state, ConsentSource.REPLY, words=row.text, message_id=row.message_id, at=row.at
-    )
+    at = None if state == ConsentState.OPTED_OUT and (row.phone, row.channel) in told else row.at
+    return Fact(row.phone, row.channel, state, ConsentSource.REPLY, words=row.text, message_id=row.message_id, at=at)
+
+
+def _told_by_others(replies: Iterable[base.Reply]) -> set[tuple[str, str]]:
+    """The numbers and channels that are opted in by another's word than a reply of their own."""
+    rows = Consent.objects.filter(phone__in={reply.phone for reply in replies}, state=ConsentState.OPTED_IN)
+    events = ConsentEvent.objects.filter(pk__in=rows.values("event_id")).exclude(source=ConsentSource.REPLY)
+    return set(events.values_list("phone", "channel"))
 
 
 def _states(replies: Iterable[base.Reply]) -> dict[tuple[str, str], str]:

@@ -22,7 +22,7 @@ from messaging.providers.base import (
     TryLater,
     Unknown,
 )
-from messaging.providers.reading import moment, phone, shown, writer
+from messaging.providers.reading import phone, shown, writer, written_at
 from messaging.providers.web import Heard, Web, check_url
 
 LIVE, SANDBOX = "https://api.africastalking.com", "https://api.sandbox.africastalking.com"
@@ -223,15 +223,6 @@ def _replies(form: Mapping[str, str], received_at: datetime) -> list[Reply]:
     sender = writer(form["from"])
     if not sender:
         return []
-    return [Reply("sms", sender, form["text"], _written_at(form, received_at), form.get("id", ""), form.get("to", ""))]
-
-
-def _written_at(form: Mapping[str, str], received_at: datetime) -> datetime:
-    """2026-11-25T08:00:00Z or 2026-11-25 08:00:00; no reply, which may be a STOP, is lost for a third way to write it.
-
-    Nobody says which zone the second is in: what would lie ahead of us is taken for now.
-    """
-    try:
-        return min(moment(form.get("date"), received_at), received_at)
-    except Malformed:
-        return received_at
+    # 2026-11-25T08:00:00Z or 2026-11-25 08:00:00: nobody says which zone the second is in.
+    at = written_at(form.get("date"), received_at)
+    return [Reply("sms", sender, form["text"], at, form.get("id", ""), form.get("to", ""))]

@@ -60,6 +60,16 @@ def moment(value: Any, otherwise: datetime) -> datetime:
     return read if read.utcoffset() is not None else read.replace(tzinfo=UTC)
 
 
+def written_at(value: Any, received_at: datetime) -> datetime:
+    """As `moment`, of a reply: it may be a STOP, and none is refused for a time that cannot be read. What would lie
+    ahead of us, since nobody says its zone, is taken for now.
+    """
+    try:
+        return min(moment(value, received_at), received_at)
+    except Malformed:
+        return received_at
+
+
 def phone(value: Any) -> str:
     """A vendor's number, with or without its plus, in E.164; empty for what is no phone, such as a sender's name."""
     found = _DIGITS.fullmatch(str(value).strip())

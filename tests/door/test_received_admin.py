@@ -102,7 +102,8 @@ def test_nobody_adds_changes_or_deletes_them_there() -> None:
     assert HookEvent.objects.get().alias == ALIAS
 
 
-def test_a_senders_page_says_where_its_vendor_reaches_us(viewer: Client, settings: Any) -> None:
+def test_a_senders_page_says_where_its_vendor_reaches_us(settings: Any) -> None:
+    viewer = client_with(["messaging.view_sender", "messaging.change_sender"])
     page = f"/admin/messaging/sender/{Sender.objects.get(alias=ALIAS).pk}/change/"
     assert "PUBLIC_URL is not set" in text(viewer.get(page))
     settings.PUBLIC_URL = "https://clarion.example.com"

@@ -1,5 +1,6 @@
 """A STOP counts each time it is said, and whichever way the vendor writes the number of whoever said it."""
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -99,3 +100,29 @@ def test_a_valid_number_stays_as_it_is(number: str) -> None:
     inbound.take("memory", [Said("whatsapp", number, "STOP", timezone.now())])
 
     assert Reply.objects.get().phone == number
+
+
+@pytest.mark.usefixtures("vendors")
+@pytest.mark.parametrize("at", ["25/11/2026 08:00", "yesterday", "99999999999999999999"])
+def test_a_stop_counts_also_when_its_time_cannot_be_read(at: str) -> None:
+    tell("gateway", **{"from": PHONE, "text": "STOP", "at": at})
+
+    assert consent.state(PHONE, "sms") == ConsentState.OPTED_OUT
+
+
+@pytest.mark.parametrize("minutes", [1, 300])
+def test_a_stop_beats_what_somebody_else_wrote_down_whatever_the_vendors_clock_says(minutes: int) -> None:
+    consent.opt_in(phone=PHONE, channel="sms", source="api")
+
+    inbound.take("memory", [Said("sms", PHONE, "STOP", timezone.now() - timedelta(minutes=minutes))])
+
+    assert consent.state(PHONE, "sms") == ConsentState.OPTED_OUT
+
+
+def test_a_stop_that_comes_late_leaves_alone_what_the_person_wrote_later() -> None:
+    now = timezone.now()
+    inbound.take("memory", [Said("sms", PHONE, "START", now - timedelta(minutes=1))])
+
+    inbound.take("memory", [Said("sms", PHONE, "STOP", now - timedelta(minutes=2))])
+
+    assert consent.state(PHONE, "sms") == ConsentState.OPTED_IN

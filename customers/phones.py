@@ -53,6 +53,29 @@ def normalise(text: str, region: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def heard_from(text: str, region: str) -> str:
+    """The E.164 number behind what a vendor writes of somebody who wrote to us: one in E.164, or digits as dialled in
+    `region`. What is no valid number either way comes back as it is, for whoever wrote can be a short code.
+
+    A carrier leaves out the country, and WhatsApp's ids are older than some countries' numbers: Mexico's have a 1
+    behind the country that is no longer dialled, Brazil's mobiles lack the 9 that came before them (seen in the ids of
+    both; libphonenumber's metadata says which is valid). A wish under such a number would stop nothing. Pure.
+    """
+    spellings = [text]
+    if mexican := _MEXICAN.fullmatch(text):
+        spellings.append(f"+52{mexican[1]}")
+    if brazilian := _BRAZILIAN.fullmatch(text):
+        spellings.append(f"+55{brazilian[1]}9{brazilian[2]}")
+    for number in (*(_parse(each, region) for each in spellings), _parse(text.removeprefix("+"), region)):
+        if number:
+            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return text
+
+
+_MEXICAN = re.compile(r"\+521([0-9]{10})")
+_BRAZILIAN = re.compile(r"\+55([1-9][0-9])([6-9][0-9]{7})")
+
+
 def validate_region(value: str) -> None:
     """Raise `ValidationError` unless `value` is a region that libphonenumber knows, such as `KE`."""
     if value not in phonenumbers.SUPPORTED_REGIONS:

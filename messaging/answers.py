@@ -40,12 +40,16 @@ def _end_what_is_late() -> None:
         cursor.execute(_LATE, {"latest": LATEST_SECONDS})
 
 
-_LATE = """
+# Who said START and then STOP is not welcomed.
+_TAKEN_BACK = """replies.wish = 'opt_in' AND EXISTS (SELECT 1 FROM consents
+    WHERE consents.phone = replies.phone AND consents.channel = replies.channel AND consents.state = 'opted_out')"""
+_LATE = f"""
 UPDATE replies SET answer_until = NULL,
     answer_status = CASE answer_status WHEN 'sending' THEN 'unknown' ELSE 'expired' END
 WHERE (answer_status = 'sending' AND answer_until < statement_timestamp())
     OR (answer_status = 'due' AND least(at, received_at) < statement_timestamp() - make_interval(secs => %(latest)s))
-"""
+    OR (answer_status = 'due' AND {_TAKEN_BACK})
+"""  # noqa: S608
 
 
 def _claim() -> tuple[int, str, str, str, str] | None:
@@ -57,15 +61,16 @@ def _claim() -> tuple[int, str, str, str, str] | None:
 
 
 # Longer than any adapter may take.
-_CLAIM = """
+_CLAIM = f"""
 UPDATE replies SET answer_status = 'sending', answer_until = statement_timestamp() + interval '5 minutes'
 WHERE id = (
     SELECT id FROM replies
     WHERE answer_status = 'due' AND (answer_until IS NULL OR answer_until <= statement_timestamp())
+        AND NOT ({_TAKEN_BACK})
     ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 RETURNING id, alias, channel, phone, answer
-"""
+"""  # noqa: S608
 
 
 def _send(pk: int, alias: str, channel: str, phone: str, text: str) -> bool:

@@ -1,16 +1,18 @@
 """What people write back: kept, understood where it is a wish, and answered as far as the law allows."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 
 from customers import consent, words
 from customers.consent import Fact
-from customers.models import Channel, Consent, ConsentSource, ConsentState, Wish
-from customers.phones import E164_PATTERN
+from customers.models import Channel, Consent, ConsentEvent, ConsentSource, ConsentState, Wish
+from customers.phones import E164_PATTERN, heard_from
 from customers.words import Heard
 from messaging.arrivals import LONGEST_NAME, AnswerStatus, Reply
 from messaging.providers import base
@@ -27,6 +29,7 @@ def take(alias: str, replies: Sequence[base.Reply]) -> int:
     One whose provider's id is known already is kept once, so it may be repeated. Call it in the transaction that marks
     what they came from as done: a STOP counts from its commit on.
     """
+    replies = [replace(reply, phone=heard_from(reply.phone, settings.DEFAULT_PHONE_REGION)) for reply in replies]
     last = _last_messages(replies)
     known = _states(replies)
     rows = [_row(pk, alias, reply) for pk, reply in zip(_new_ids(len(replies)), replies, strict=True)]
@@ -35,8 +38,16 @@ def take(alias: str, replies: Sequence[base.Reply]) -> int:
         _prepare_answer(row, known)
     Reply.objects.bulk_create(rows, ignore_conflicts=True)
     fresh = set(Reply.objects.filter(pk__in=[row.pk for row in rows]).values_list("pk", flat=True))
-    consent.record([_fact(row) for row in rows if row.pk in fresh and _is_acted_on(row)])
+    told = _told_by_others(replies)
+    consent.record([_fact(row, told) for row in rows if row.pk in fresh and _is_acted_on(row)])
     return len(fresh)
+
+
+def counts_each_time(reply: base.Reply) -> bool:
+    """Whether it asks to stop, and has no id by which a repeated one could be known: one too many does no harm. Opting
+    in has to be new, or a vendor's late repeat would undo the STOP that came in between.
+    """
+    return not reply.provider_message_id and (reply.wish or words.wish_of(storable(reply.text)).wish) == Wish.OPT_OUT
 
 
 def _is_acted_on(row: Reply) -> bool:
@@ -91,11 +102,20 @@ def _was_answered(row: Reply) -> bool:
     return earlier.filter(received_at__gt=Now() - ANSWERED_AGAIN).exists()
 
 
-def _fact(row: Reply) -> Fact:
+def _fact(row: Reply, told: Collection[tuple[str, str]]) -> Fact:
+    """When it was said is the vendor's word, but for a STOP that would lose by it against what a program or a marketer
+    wrote down by our clock: a zone left out, or a clock gone wrong, must not have the person written to.
+    """
     state = STATES[Wish(row.wish)]
-    return Fact(
-        row.phone, row.channel, state, ConsentSource.REPLY, words=row.text, message_id=row.message_id, at=row.at
-    )
+    at = None if state == ConsentState.OPTED_OUT and (row.phone, row.channel) in told else row.at
+    return Fact(row.phone, row.channel, state, ConsentSource.REPLY, words=row.text, message_id=row.message_id, at=at)
+
+
+def _told_by_others(replies: Iterable[base.Reply]) -> set[tuple[str, str]]:
+    """The numbers and channels that are opted in by another's word than a reply of their own."""
+    rows = Consent.objects.filter(phone__in={reply.phone for reply in replies}, state=ConsentState.OPTED_IN)
+    events = ConsentEvent.objects.filter(pk__in=rows.values("event_id")).exclude(source=ConsentSource.REPLY)
+    return set(events.values_list("phone", "channel"))
 
 
 def _states(replies: Iterable[base.Reply]) -> dict[tuple[str, str], str]:

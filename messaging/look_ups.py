@@ -24,6 +24,9 @@ GIVE_UP_SECONDS = 3600.0
 # Before that a provider that knows nothing of a message may still have it in a queue of its own: told failed, it might
 # be retried and arrive twice.
 CERTAIN_SECONDS = 120.0
+# After that it may have forgotten: logs go back 48 hours, and a system that stood still over a weekend must not take
+# what was delivered for never accepted.
+FORGOTTEN_SECONDS = 86_400.0
 
 
 def first_wait(alias: str) -> float | None:
@@ -84,6 +87,7 @@ def _write(ids: Sequence[int], until: datetime, answers: Sequence[Accepted | Giv
             _WRITE,
             {
                 "ids": list(ids), "until": until, "most": GIVE_UP_SECONDS, "certain": CERTAIN_SECONDS,
+                "forgotten": FORGOTTEN_SECONDS,
                 "accepted": [name if name is None else storable(name)[:LONGEST_PROVIDER_ID] for name in accepted],
                 "refused": [error if error is None else storable(error)[:LONGEST_ERROR] for error in refused],
             },
@@ -96,7 +100,8 @@ def _write(ids: Sequence[int], until: datetime, answers: Sequence[Accepted | Giv
 _WRITE = f"""
 WITH answer AS MATERIALIZED (
     SELECT candidate.id, given.accepted,
-        CASE WHEN statement_timestamp() - candidate.updated_at >= make_interval(secs => %(certain)s)
+        CASE WHEN statement_timestamp() - candidate.updated_at
+            BETWEEN make_interval(secs => %(certain)s) AND make_interval(secs => %(forgotten)s)
             THEN given.refused END AS refused,
         extract(epoch FROM statement_timestamp() - candidate.updated_at) AS age
     FROM outbound_messages AS candidate

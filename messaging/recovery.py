@@ -83,21 +83,23 @@ def reclaim() -> Iterator[int]:
     while True:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
-                "SELECT id, campaign_id, provider, lease, worker, first_id, last_id FROM message_batches"
+                "SELECT id, campaign_id, provider, lease, worker, first_id, last_id,"
+                " extract(epoch FROM statement_timestamp() - leased_until)::float8 FROM message_batches"
                 " WHERE leased_until < statement_timestamp() ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
             )
             row = cursor.fetchone()
             if row is None:
                 return
-            batch_id, campaign_id, provider, lease, worker, first_id, last_id = row
+            batch_id, campaign_id, provider, lease, worker, first_id, last_id, lost_for = row
+            # Nobody can tell any more what it took so long ago; a receipt may, or its owner.
+            wait = look_ups.first_wait(provider) if lost_for < look_ups.FORGOTTEN_SECONDS else None
             cursor.execute(
                 "UPDATE outbound_messages"
                 " SET status = 'unknown', reason = %s, last_error = %s, updated_at = statement_timestamp(),"
                 " due_at = statement_timestamp() + make_interval(secs => %s)"
                 " WHERE campaign_id = %s AND id BETWEEN %s AND %s AND status = 'sending' RETURNING id",
                 [
-                    Reason.WORKER_LOST, f"worker {worker} was lost", look_ups.first_wait(provider),
-                    campaign_id, first_id, last_id,
+                    Reason.WORKER_LOST, f"worker {worker} was lost", wait, campaign_id, first_id, last_id,
                 ],
             )  # fmt: skip
             unknown = sorted(message_id for (message_id,) in cursor.fetchall())

@@ -19,6 +19,11 @@ from django.utils.translation import gettext as _
 
 # A credential that begins so is the name of an environment variable, read when it is used.
 FROM_ENVIRONMENT = "env:"
+# Who may set up a sender also says to which address its credentials go.
+OURS = frozenset({
+    "SECRET_KEY", "SECRET_KEY_FALLBACKS", "SECRETS_KEYS", "DATABASE_URL", "REDIS_URL", "API_TOKEN", "ADMIN_PASSWORD",
+    "EMAIL_HOST_PASSWORD",
+})  # fmt: skip
 # Part of the derivation (RFC 5869, 3.2): another name gives other keys.
 PURPOSE = b"clarion: credentials of senders"
 
@@ -72,6 +77,11 @@ def resolve(alias: str, name: str, value: Any) -> Any:
     if not (isinstance(value, str) and value.startswith(FROM_ENVIRONMENT)):
         return value
     variable = value.removeprefix(FROM_ENVIRONMENT)
+    if variable in OURS:
+        raise Unreadable(
+            _("Sender “%(alias)s”: %(variable)s is a secret of Clarion's own, which no vendor is told.")
+            % {"alias": alias, "variable": variable}
+        )
     if found := os.environ.get(variable):
         return found
     raise Unreadable(

@@ -62,12 +62,16 @@ class SenderForm(forms.ModelForm[Sender]):
         cleaned = super().clean() or self.cleaned_data
         if not self.options or self.errors:
             return cleaned
+        moved = self._moved(cleaned)
         self.instance.options = {
             option.name: cleaned[OPTION + option.name]
             for option in self.options
             if not option.is_secret and cleaned[OPTION + option.name] not in (None, "")
         }
         credentials = self._credentials(cleaned)
+        for field in moved:
+            sentence = _("The stored credentials were given for another address: enter them again, or remove them.")
+            self.add_error(field, sentence)
         for option in self.options:
             if option.is_required and option.is_secret and option.name not in credentials:
                 self.add_error(OPTION + option.name, _("This credential is needed."))
@@ -75,6 +79,18 @@ class SenderForm(forms.ModelForm[Sender]):
             self.instance.sealed = secrets.seal(credentials)
             self._try(cleaned)
         return cleaned
+
+    def _moved(self, cleaned: Mapping[str, Any]) -> list[str]:
+        """The addresses that were changed while a stored credential stays: who does not know it could read it there."""
+        secret = [option.name for option in self.options if option.is_secret]
+        if not any(name in self.kept and not (cleaned[REMOVE + name] or cleaned[OPTION + name]) for name in secret):
+            return []
+        return [
+            OPTION + option.name
+            for option in self.options
+            if "url" in option.name
+            and (cleaned[OPTION + option.name] or "") != (self.instance.options.get(option.name, option.default) or "")
+        ]
 
     def _credentials(self, cleaned: Mapping[str, Any]) -> dict[str, Any]:
         """What was stored, without what is to go, and with what was entered."""

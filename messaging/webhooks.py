@@ -7,7 +7,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 import structlog
@@ -18,8 +18,8 @@ from django.http.request import UnreadablePostError
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from messaging import accounts, bells, board, hooks, providers
-from messaging.providers.base import Answer, Forged, Hears, Hook, Malformed
+from messaging import accounts, bells, board, hooks, inbound, providers
+from messaging.providers.base import Answer, Forged, Hears, Hook, Malformed, Receipt, Reply
 from messaging.verdicts import storable
 
 log = structlog.get_logger(__name__)
@@ -114,45 +114,50 @@ def _take(adapter: Hears, alias: str, hook: Hook) -> Answer:
     """Have the adapter prove it and look through it, and write it down; raises `Refused`."""
     try:
         adapter.verify(hook)
-        _look_through(adapter, alias, hook)
+        said = _look_through(adapter, alias, hook)
     except Forged as fault:
         raise Refused("forged", 403, str(fault)) from None
     except Malformed as fault:
         raise Refused("malformed", 400, str(fault)) from None
-    if _write(alias, hook):
+    # Whoever says STOP again after a START says it in the same words. Where the vendor gives replies no id and no time,
+    # that is the same request once more, and the wish must not be taken for a repeat.
+    is_anew = any(isinstance(each, Reply) and inbound.counts_each_time(each) for each in said)
+    if _write(alias, hook, salt=secrets.token_bytes(16) if is_anew else b""):
         _ring()
     return adapter.answer(hook)
 
 
-def _look_through(adapter: Hears, alias: str, hook: Hook) -> None:
-    """Raise `Malformed` for what makes no sense. What an adapter with a mistake cannot read is kept all the same: it
-    was proven, and `hooks.again` reads it once the adapter is mended.
+def _look_through(adapter: Hears, alias: str, hook: Hook) -> Sequence[Receipt | Reply]:
+    """What it says; raises `Malformed` for what makes no sense. What an adapter with a mistake cannot read is kept all
+    the same: it was proven, and `hooks.again` reads it once the adapter is mended.
     """
     try:
-        adapter.read(hook)
+        return adapter.read(hook)
     except Malformed:
         raise
     except Exception as fault:  # noqa: BLE001
         log.error("hook_unread", alias=alias, fault=hooks.place(fault))  # noqa: TRY400
+        return []
 
 
-def _write(alias: str, hook: Hook) -> bool:
-    """One row in one statement; whether it is new."""
+def _write(alias: str, hook: Hook, *, salt: bytes = b"") -> bool:
+    """One row in one statement; whether it is new, as one with a salt always is."""
     query = hook.url.partition("?")[2]
     kept = {name: storable(hook.headers[name]) for name in KEPT_HEADERS if name in hook.headers}
+    digest = _digest(alias, hook.method, query, hook.body, salt)
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO hook_events (alias, method, query, headers, body, digest) VALUES (%s, %s, %s, %s, %s, %s)"
             " ON CONFLICT (digest) DO NOTHING",
-            [alias, hook.method, query, json.dumps(kept), hook.body, _digest(alias, hook.method, query, hook.body)],
+            [alias, hook.method, query, json.dumps(kept), hook.body, digest],
         )
         return bool(cursor.rowcount)
 
 
-def _digest(alias: str, method: str, query: str, body: bytes) -> bytes:
+def _digest(alias: str, method: str, query: str, body: bytes, salt: bytes) -> bytes:
     """The same for the same request; the lengths keep two others from running together to one."""
     said = sha256()
-    for piece in (alias.encode(), method.encode(), query.encode(errors="replace"), body):
+    for piece in (alias.encode(), method.encode(), query.encode(errors="replace"), body, salt):
         said.update(len(piece).to_bytes(8) + piece)
     return said.digest()
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from django.db import migrations
 
+# Locked first: what a web process of the older release adds meanwhile would go with the table.
 CARRY_OVER = """
+LOCK TABLE opt_outs IN ACCESS EXCLUSIVE MODE;
 INSERT INTO consent_events (id, channel, phone, state, source, at, created_at)
 SELECT id, channel, phone, 'opted_out', source, created_at, created_at FROM opt_outs ORDER BY id;
 SELECT setval(sequence, greatest(max(id), nextval(sequence)))

@@ -22,7 +22,7 @@ from messaging.providers.base import (
     TryLater,
     Unknown,
 )
-from messaging.providers.reading import moment, phone, shown
+from messaging.providers.reading import phone, shown, writer, written_at
 from messaging.providers.web import Heard, Web, check_url
 
 LIVE, SANDBOX = "https://api.africastalking.com", "https://api.sandbox.africastalking.com"
@@ -136,8 +136,8 @@ class AfricasTalking:
             return _receipts(form, hook.received_at)
         if {"from", "text"} <= form.keys():
             return _replies(form, hook.received_at)
-        if "senderId" in form and phone(form.get("phoneNumber")):
-            wish = Reply("sms", phone(form["phoneNumber"]), "", hook.received_at, to=form["senderId"], wish="opt_out")
+        if "senderId" in form and writer(form.get("phoneNumber")):
+            wish = Reply("sms", writer(form["phoneNumber"]), "", hook.received_at, to=form["senderId"], wish="opt_out")
             return [wish]
         if "updateType" in form:
             return []
@@ -228,18 +228,9 @@ def _is_opt_out(why: str) -> bool:
 
 
 def _replies(form: Mapping[str, str], received_at: datetime) -> list[Reply]:
-    sender = phone(form["from"])
+    sender = writer(form["from"])
     if not sender:
         return []
-    return [Reply("sms", sender, form["text"], _written_at(form, received_at), form.get("id", ""), form.get("to", ""))]
-
-
-def _written_at(form: Mapping[str, str], received_at: datetime) -> datetime:
-    """2026-11-25T08:00:00Z or 2026-11-25 08:00:00; no reply, which may be a STOP, is lost for a third way to write it.
-
-    Nobody says which zone the second is in: what would lie ahead of us is taken for now.
-    """
-    try:
-        return min(moment(form.get("date"), received_at), received_at)
-    except Malformed:
-        return received_at
+    # 2026-11-25T08:00:00Z or 2026-11-25 08:00:00: nobody says which zone the second is in.
+    at = written_at(form.get("date"), received_at)
+    return [Reply("sms", sender, form["text"], at, form.get("id", ""), form.get("to", ""))]

@@ -123,8 +123,9 @@ class Receipt:
 class Reply:
     """What a person wrote to one of our numbers; raises `ValueError` when it makes no sense.
 
-    `phone` is the person's, in E.164; `to` is ours, as the vendor writes it. `provider_message_id` is the vendor's name
-    for this reply, by which a repeated one is known. `wish` is what the vendor itself made of it, where it does.
+    `phone` is the person's, in E.164, or as it is dialled at home where the vendor leaves out the country; `to` is
+    ours, as the vendor writes it. `provider_message_id` is the vendor's name for this reply, by which a repeated one is
+    known. `wish` is what the vendor itself made of it, where it does.
     """
 
     channel: Literal["sms", "whatsapp"]
@@ -137,8 +138,9 @@ class Reply:
 
     def __post_init__(self) -> None:
         """Refuse a reply of nobody, and a time without offset."""
-        if not (self.phone.startswith("+") and self.phone[1:].isascii() and self.phone[1:].isdecimal()):
-            raise ValueError("a reply's phone must be in E.164")
+        digits = self.phone.removeprefix("+")
+        if not (digits.isascii() and digits.isdecimal() and (self.phone.startswith("+") or digits.startswith("0"))):
+            raise ValueError("a reply's phone must be in E.164, or begin with the 0 that is dialled at home")
         if self.at.utcoffset() is None:
             raise ValueError("a reply's time needs its offset")
 

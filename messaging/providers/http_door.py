@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar, cast
 
 from messaging.providers.base import Answer, Hook, Malformed, Receipt, Reply
-from messaging.providers.reading import compare, dig, moment, phone, shown, signature, spelt
+from messaging.providers.reading import compare, dig, moment, shown, signature, spelt, writer, written_at
 
 STATUSES = frozenset({"sent", "delivered", "read", "failed", "opted_out"})
 Table = TypeVar("Table")
@@ -67,14 +67,14 @@ class Replies:
 
     def read(self, item: Any, hook: Hook) -> Reply | None:
         """What this item says; None when nobody whom we could write to wrote it. Raises `Malformed`."""
-        whose = phone(_word(item, self.phone, hook))
+        whose = writer(_word(item, self.phone, hook))
         if not whose:
             return None
         return Reply(
             cast(Literal["sms", "whatsapp"], self.channel),
             whose,
             str(_word(item, self.text, hook) or ""),
-            moment(_word(item, self.at, hook) if self.at else None, hook.received_at),
+            written_at(_word(item, self.at, hook) if self.at else None, hook.received_at),
             provider_message_id=str(_word(item, self.id, hook) or ""),
             to=str(_word(item, self.to, hook) or ""),
         )

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from messaging.providers.base import Hook, Malformed, Receipt, Reply
-from messaging.providers.reading import compare, dig, moment, phone, shown
+from messaging.providers.reading import compare, dig, moment, phone, shown, written_at
 
 # `status` of a delivery report: `groupId`, and in the group DELIVERED its `id`, of which only the handset's is the end.
 # https://www.infobip.com/docs/essentials/api-essentials/response-status-and-error-codes (2026-11-25).
@@ -97,5 +97,5 @@ def _replies(result: Mapping[str, Any], received_at: datetime) -> Sequence[Reply
     sender = phone(result["from"])
     if not sender:
         return []
-    at = moment(result.get("receivedAt"), received_at)
+    at = written_at(result.get("receivedAt"), received_at)
     return [Reply("sms", sender, result["text"], at, str(result.get("messageId") or ""), str(result.get("to") or ""))]

@@ -25,7 +25,7 @@ from messaging.providers.base import (
     TryLater,
     Unknown,
 )
-from messaging.providers.reading import moment, phone, shown
+from messaging.providers.reading import moment, shown, writer, written_at
 from messaging.providers.web import THROTTLED, Heard, Web, check_url, with_query
 
 # 3GPP TS 23.038, 6.2.1 and 6.2.1.1. Kannel does not look by itself: with coding 0 the rest is sent as question marks.
@@ -194,7 +194,7 @@ def _why(kind: int, said: str) -> str:
 
 def _replies(said: dict[str, str], hook: Hook) -> list[Reply]:
     """One, or none when it is from a sender's name or a short code: nobody there can be written to."""
-    number, at = phone(said["from"]), moment(said.get("at"), hook.received_at)
+    number, at = writer(said["from"]), written_at(said.get("at"), hook.received_at)
     if not number:
         return []
     return [Reply("sms", number, said["text"], at, provider_message_id=said.get("id", ""), to=said.get("to", ""))]

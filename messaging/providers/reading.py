@@ -12,6 +12,8 @@ from messaging.providers.base import Forged, Malformed
 # No vendor's code is longer, and none has a phone's run of digits: what has may be one.
 _CODE = re.compile(r"[\w.:/-]{1,40}", re.ASCII)
 _LIKE_A_PHONE = re.compile(r"[0-9]{7}")
+_AT_HOME = re.compile(r"0[1-9][0-9]{6,13}", re.ASCII)
+_BETWEEN = re.compile(r"[\s().-]")
 _DIGITS = re.compile(r"\+?([1-9][0-9]{6,14})", re.ASCII)
 # Above this a number of seconds lies beyond the year 5000, so it counts milliseconds.
 _MILLISECONDS = 100_000_000_000
@@ -58,10 +60,28 @@ def moment(value: Any, otherwise: datetime) -> datetime:
     return read if read.utcoffset() is not None else read.replace(tzinfo=UTC)
 
 
+def written_at(value: Any, received_at: datetime) -> datetime:
+    """As `moment`, of a reply: it may be a STOP, and none is refused for a time that cannot be read. What would lie
+    ahead of us, since nobody says its zone, is taken for now.
+    """
+    try:
+        return min(moment(value, received_at), received_at)
+    except Malformed:
+        return received_at
+
+
 def phone(value: Any) -> str:
     """A vendor's number, with or without its plus, in E.164; empty for what is no phone, such as a sender's name."""
     found = _DIGITS.fullmatch(str(value).strip())
     return f"+{found[1]}" if found else ""
+
+
+def writer(value: Any) -> str:
+    """As `phone`, of somebody who wrote by a carrier that has no one way to write numbers: with 00 for the plus, blanks
+    and dashes, or as it is dialled at home, which is left as it is.
+    """
+    text = _BETWEEN.sub("", str(value))
+    return text if _AT_HOME.fullmatch(text) else phone(text.removeprefix("00"))
 
 
 def signature(

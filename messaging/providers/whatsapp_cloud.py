@@ -30,7 +30,7 @@ from messaging.providers.base import (
     TryLater,
     Unknown,
 )
-from messaging.providers.reading import compare, dig, moment, phone, shown, signature
+from messaging.providers.reading import compare, dig, moment, phone, shown, signature, written_at
 from messaging.providers.web import Heard, Web, check_url
 from messaging.providers.whatsapp_codes import DOUBTFUL, SECONDS, meaning
 
@@ -192,9 +192,10 @@ def _taken(heard: Heard) -> Outcome:
     named = dig(heard.json, "messages.0.id")
     if not isinstance(named, str):
         return Unknown(f"HTTP {heard.status} without a message's id")
-    # Unverified: held for a quality assessment it still goes out or a receipt says that it failed; paused it does not.
+    # Unverified: held for a quality assessment it still goes out or a receipt says that it failed. Whether it does when
+    # the template is paused nobody says, and Meta gave it an id: not known to be refused, it is not sent again.
     if dig(heard.json, "messages.0.message_status") == "paused":
-        return StopAll("the template is paused")
+        return Unknown("the template is paused")
     return Accepted(named)
 
 
@@ -219,7 +220,7 @@ def _say(value: dict[str, Any], received_at: datetime) -> Iterator[Receipt | Rep
         # A person without a number is a "business-scoped user", to whom we have never written.
         if whose and message.get("type") not in NO_REPLIES:
             words = next((found for path in WORDS if isinstance(found := dig(message, path), str)), "")
-            at = moment(message.get("timestamp"), received_at)
+            at = written_at(message.get("timestamp"), received_at)
             yield Reply("whatsapp", whose, words, at, message["id"], ours)
     for wish in value.get("user_preferences", ()):
         if wish.get("category") == "marketing_messages" and wish["value"] in WISHES and phone(wish.get("wa_id")):
@@ -240,7 +241,7 @@ def _receipt(status: dict[str, Any], received_at: datetime) -> Receipt:
 
 def _wish(wish: dict[str, Any], received_at: datetime, ours: str) -> Reply:
     """What a person chose in WhatsApp itself. Meta gives it no id, so one is made by which a repeated one is known."""
-    at = moment(wish.get("timestamp"), received_at)
+    at = written_at(wish.get("timestamp"), received_at)
     told = json.dumps([wish["wa_id"], wish["value"], wish.get("timestamp")]).encode()
     name = f"preference-{blake2b(told, digest_size=12).hexdigest()}"
     return Reply("whatsapp", phone(wish["wa_id"]), str(wish.get("detail") or ""), at, name, ours, WISHES[wish["value"]])

@@ -286,3 +286,38 @@ def test_a_test_message_needs_a_channel_first(operator: Client, rented: list[Ren
     response = operator.get(url(sender, "test_message"), follow=True)
     assert response.redirect_chain == [(url(sender), 302)]
     assert "Tick a channel that it sends first" in text(response)
+
+
+def test_who_may_only_look_does_not_see_the_secret_of_the_door(settings: Any) -> None:
+    settings.PUBLIC_URL = "https://clarion.example.com"
+    viewer, sender = client_with(["messaging.view_sender"]), Sender.objects.get(alias="simulator")
+
+    page = viewer.get(url(sender)).content.decode()
+
+    assert "simulator" in page
+    assert accounts.hook_token("simulator") not in page
+
+
+def test_stored_credentials_go_to_no_other_address_unless_they_are_entered_again(superuser: Client) -> None:
+    sender = Sender(alias="web", backend="http", options={"url": "http://127.0.0.1:9/"})
+    sender.sealed = secrets.seal({"headers": {"Authorization": "hush"}})
+    senders.save(sender)
+    form = {"kind": "promotional", "option_url": "http://127.0.0.1:8/", "option_in_flight": "10"}
+    form |= {"option_timeout_seconds": "5"} | NO_PRICES
+
+    assert "enter them again" in errors(superuser.post(url(sender), form))
+    assert Sender.objects.get(alias="web").options["url"] == "http://127.0.0.1:9/"
+    assert superuser.post(url(sender), form | {"option_headers": '{"Authorization": "mine"}'}).status_code == 302
+    assert stored("web") == {"headers": {"Authorization": "mine"}}
+    assert superuser.post(url(sender), form).status_code == 302
+
+
+def test_no_credential_is_a_secret_of_clarions_own(superuser: Client) -> None:
+    sender = Sender(alias="web", backend="http", options={"url": "http://127.0.0.1:9/"})
+    senders.save(sender)
+    form = {"kind": "promotional", "option_url": "http://127.0.0.1:9/", "option_in_flight": "10"}
+    form |= {"option_timeout_seconds": "5"} | NO_PRICES
+
+    refused = errors(superuser.post(url(sender), form | {"option_headers": '{"X": "env:SECRET_KEY"}'}))
+
+    assert "SECRET_KEY is a secret of Clarion" in refused

@@ -254,6 +254,20 @@ def test_of_two_workers_one_answers(outbox: Memory) -> None:
     assert len(outbox.outbox) == len({envelope.reference for envelope in outbox.outbox}) == 20
 
 
+def test_who_says_start_and_then_stop_is_not_welcomed(outbox: Memory) -> None:
+    hear("STOP")
+    hear("START")
+    hear("STOP")
+
+    assert answers.answer_due() == 2
+
+    welcome = Reply.objects.get(text="START")
+    assert (welcome.answer_status, welcome.answer in {envelope.text for envelope in outbox.outbox}) == (
+        "expired",
+        False,
+    )
+
+
 def test_a_receipt_of_an_answer_or_a_test_is_no_unmatched_one() -> None:
     now = timezone.now()
     applied = receipts.apply(ALIAS, [Receipt("sent", now, reference=name) for name in ("reply-7", "test-a", "x9")])

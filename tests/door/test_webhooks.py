@@ -293,7 +293,7 @@ def test_what_was_proven_and_an_adapter_cannot_read_is_kept(hearing: Hearing) ->
 def test_a_database_that_is_away_is_told_so_that_the_vendor_repeats_it(
     hearing: Hearing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: object) -> NoReturn:
+    def away(*_: object, **_options: object) -> NoReturn:
         raise OperationalError("gone")
 
     path = address()

@@ -12,7 +12,7 @@ from django.utils import timezone
 from campaigns.models import Campaign
 from messaging import delivery, leases, look_ups, receipts, recovery, second_chances
 from messaging.audit import audit
-from messaging.models import OutboundMessage
+from messaging.models import MessageBatch, OutboundMessage
 from messaging.providers.base import Accepted, GiveUp, Outcome, Receipt, Unknown
 from messaging.providers.memory import Memory
 from tests.messaging.driving import deliver_due, expire_leases, sending_campaign, stats, statuses
@@ -80,6 +80,29 @@ def test_what_a_lost_worker_leaves_is_asked_about_too(knowing: Knowing) -> None:
     assert look_ups.look_up_due() == 1
 
     assert statuses(campaign) == ["sent"]
+
+
+def test_what_a_provider_does_not_know_after_days_is_not_taken_for_never_accepted(knowing: Knowing) -> None:
+    campaign = unknown()
+    knowing.tells = lambda _reference: GiveUp("the vendor's log does not have it")
+    let_pass(3 * 86_400)
+
+    assert look_ups.look_up_due() == 0
+
+    assert statuses(campaign) == ["unknown"]
+    assert OutboundMessage.objects.get().due_at is None
+
+
+def test_what_was_left_days_ago_is_not_asked_about(knowing: Knowing) -> None:
+    sending_campaign(1)
+    lease = leases.take()
+    assert lease is not None
+    delivery._mark(lease, after=0, limit=1)
+    MessageBatch.objects.update(leased_until=timezone.now() - timedelta(days=3))
+
+    assert list(recovery.reclaim()) == [1]
+
+    assert OutboundMessage.objects.get().due_at is None
 
 
 def test_what_a_lost_worker_leaves_at_a_provider_that_is_gone_stays_unknown(knowing: Knowing, settings: Any) -> None:

@@ -229,7 +229,7 @@ EXAM = Exam(
         "unavailable": Said(TryLater, 503, b"<html>", error="HTTP 503"),
         "forbidden": refused(StopAll, 99_999, 403),
         "held": Said(Accepted, 200, taken("held_for_quality_assessment")),
-        "template paused at last": Said(StopAll, 200, taken("paused"), error="paused"),
+        "template paused at last": Said(Unknown, 200, taken("paused"), error="paused"),
     },
     throttled=refused(SlowDown, 80007, 429),
     throttled_for=refused(SlowDown, 4, 429, retry_after="7"),

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+import structlog
 from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
@@ -17,6 +18,8 @@ from customers.words import Heard
 from messaging.arrivals import LONGEST_NAME, AnswerStatus, Reply
 from messaging.providers import base
 from messaging.verdicts import storable
+
+log = structlog.get_logger(__name__)
 
 STATES = {Wish.OPT_OUT: ConsentState.OPTED_OUT, Wish.OPT_IN: ConsentState.OPTED_IN}
 # Two machines that ask each other for help would otherwise never stop.
@@ -38,9 +41,26 @@ def take(alias: str, replies: Sequence[base.Reply]) -> int:
         _prepare_answer(row, known)
     Reply.objects.bulk_create(rows, ignore_conflicts=True)
     fresh = set(Reply.objects.filter(pk__in=[row.pk for row in rows]).values_list("pk", flat=True))
+    fresh |= _keep_others(alias, [row for row in rows if row.pk not in fresh])
     told = _told_by_others(replies)
     consent.record([_fact(row, told) for row in rows if row.pk in fresh and _is_acted_on(row)])
     return len(fresh)
+
+
+def _keep_others(alias: str, rows: Sequence[Reply]) -> set[int]:
+    """Keep without their id those that somebody else wrote, or in other words, than what the vendor sent under it
+    before: ids that are not unique must cost nobody their STOP. The keys of those kept.
+    """
+    if not rows:
+        return set()
+    known = Reply.objects.filter(alias=alias, provider_message_id__in={row.provider_message_id for row in rows})
+    said = {name: rest for name, *rest in known.values_list("provider_message_id", "channel", "phone", "text")}
+    others = [row for row in rows if said.get(row.provider_message_id) != [row.channel, row.phone, row.text]]
+    for row in others:
+        row.provider_message_id = ""
+    if others:
+        log.warning("reply_ids_not_unique", provider=alias, replies=len(others))
+    return {row.pk for row in Reply.objects.bulk_create(others)}
 
 
 def counts_each_time(reply: base.Reply) -> bool:

@@ -126,3 +126,12 @@ def test_a_stop_that_comes_late_leaves_alone_what_the_person_wrote_later() -> No
     inbound.take("memory", [Said("sms", PHONE, "STOP", now - timedelta(minutes=2))])
 
     assert consent.state(PHONE, "sms") == ConsentState.OPTED_IN
+
+
+def test_a_stop_of_somebody_else_under_an_id_that_the_vendor_used_before_counts() -> None:
+    now = timezone.now()
+    inbound.take("memory", [Said("sms", "+254712345670", "hello", now, provider_message_id="7")])
+
+    inbound.take("memory", [Said("sms", PHONE, "STOP", now, provider_message_id="7")])
+
+    assert consent.state(PHONE, "sms") == ConsentState.OPTED_OUT

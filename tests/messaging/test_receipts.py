@@ -191,7 +191,7 @@ def test_a_message_without_the_providers_id_learns_it(outbox: Memory) -> None:
     assert (fresh(message).status, message.provider_message_id) == ("delivered", "vendor-7")
 
 
-@pytest.mark.parametrize("reference", ["test-abc", "0", "-1", "9" * 19, "9" * 400, "１", "1.0", "1 OR true"])
+@pytest.mark.parametrize("reference", ["abc", "0", "-1", "9" * 19, "9" * 400, "１", "1.0", "1 OR true"])
 def test_a_reference_that_is_none_of_ours_is_handed_back(reference: str) -> None:
     message = sent_message()
     stranger = Receipt("failed", NOON, reference=reference)

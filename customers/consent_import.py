@@ -21,7 +21,7 @@ from customers import consent
 from customers.cells import Refused
 from customers.columns import UnusableHeader, plan
 from customers.consent import Fact
-from customers.models import Channel, ConsentSource, ConsentState
+from customers.models import Channel, Consent, ConsentSource, ConsentState
 from customers.phones import InvalidPhone, normalise
 from customers.reading import Broken, Piece, Record, Source, Unreadable
 from customers.refusals import Refusals
@@ -49,7 +49,8 @@ def import_file(
 ) -> Summary:  # fmt: skip
     """Add what the file says to the ledger, slice by slice; what became of each record.
 
-    Without `at` it was said now. An older fact changes nothing that was said later. Refused records go to the file
+    Without `at` it was said now; but an opt-in of which nobody says when is refused for a number that has opted out, since
+    it may be the older of the two. An older fact changes nothing that was said later. Refused records go to the file
     `refusals`. May be repeated: with `at` nothing is added twice, without it the ledger gets another line for each.
     Raises `Unreadable` or `UnusableHeader` when nothing was stored; a database error leaves the slices before it.
     """
@@ -61,7 +62,8 @@ def import_file(
     )
     with Refusals(refusals) as refused:
         facts = _facts(pieces, reader, summary, refused)
-        while batch := list(islice(facts, SLICE)):
+        while read := list(islice(facts, SLICE)):
+            batch = list(_believed(read, reader, refused))
             # Of repeats the latest is kept, so that it does not matter in which slice they are.
             latest = {fact.phone: fact for fact in sorted(batch, key=lambda fact: fact.at or reader.now)}
             with transaction.atomic():
@@ -69,6 +71,19 @@ def import_file(
             summary.added, summary.known = summary.added + added, summary.known + len(batch) - added
         summary.refused, summary.refusals = refused.count, refused.path if refused.count else None
     return summary
+
+
+def _believed(read: Sequence[tuple[int, Fact]], reader: "_Reader", refused: Refusals) -> Iterator[Fact]:
+    """All but the opt-ins without a time of numbers that have opted out."""
+    undated = [fact.phone for _, fact in read if fact.state == ConsentState.OPTED_IN and fact.at is reader.now]
+    channel = read[0][1].channel
+    rows = Consent.objects.filter(phone__in=undated, channel=channel, state=ConsentState.OPTED_OUT)
+    silent = set(rows.values_list("phone", flat=True)) if undated else set()
+    for line, fact in read:
+        if fact.phone in silent and fact.at is reader.now:
+            refused.add(line, "at", _("This number has opted out: say when it opted in, in a column “at”."), fact.phone)
+        else:
+            yield fact
 
 
 def _header(pieces: Iterator[Piece]) -> list[str]:
@@ -80,7 +95,10 @@ def _header(pieces: Iterator[Piece]) -> list[str]:
     raise Unreadable(_("The file holds nothing but blank lines."))
 
 
-def _facts(pieces: Iterator[Piece], reader: "_Reader", summary: Summary, refused: Refusals) -> Iterator[Fact]:
+def _facts(
+    pieces: Iterator[Piece], reader: "_Reader", summary: Summary, refused: Refusals
+) -> Iterator[tuple[int, Fact]]:
+    """The line and what it says."""
     for piece in pieces:
         if isinstance(piece, Record) and piece.is_blank:
             continue
@@ -89,7 +107,7 @@ def _facts(pieces: Iterator[Piece], reader: "_Reader", summary: Summary, refused
             refused.add(piece.line, "", piece.reason, piece.text)
             continue
         try:
-            yield reader.fact(piece.fields)
+            yield piece.line, reader.fact(piece.fields)
         except Refused as mistake:
             refused.add(piece.line, mistake.column, str(mistake), mistake.value)
 

@@ -219,8 +219,10 @@ CALLS = [
     ("DELETE", "customers/{customer}", "customers.delete_customer", 204),
     ("GET", "customers/{customer}/consent", "customers.view_customer customers.view_consentevent", 200),
     (
-        "GET", "customers/{customer}/timeline",
-        "customers.view_customer customers.view_consentevent messaging.view_outboundmessage messaging.view_reply", 200,
+        "GET",
+        "customers/{customer}/timeline",
+        "customers.view_customer customers.view_consentevent messaging.view_outboundmessage messaging.view_reply",
+        200,
     ),
     ("GET", "replies", "messaging.view_reply", 200),
     ("POST", "customers/{customer}/consent", "customers.view_customer customers.add_consentevent", 400),

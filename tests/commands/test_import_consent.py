@@ -69,6 +69,20 @@ def test_an_older_list_revives_nobody(run: Run) -> None:
     assert consent.history(ANN).count() == 2
 
 
+def test_an_opt_in_of_which_nobody_says_when_revives_nobody_who_said_stop(run: Run, tmp_path: Path) -> None:
+    consent.opt_out(phone=ANN, channel="sms", source="reply")
+    consent.opt_out(phone=BEA, channel="whatsapp", source="reply")
+
+    printed = run(f"phone,at\n{ANN},\n{BEA},\n", "opted_in")
+
+    assert "2 records: 1 added, 0 known before, 1 refused." in printed
+    assert consent.state(ANN, "sms") == ConsentState.OPTED_OUT
+    assert consent.state(BEA, "sms") == ConsentState.OPTED_IN
+    [line] = refused(tmp_path)
+    assert (line["line"], line["column"]) == ("2", "at")
+    assert "has opted out" in line["reason"]
+
+
 def test_of_repeats_the_latest_counts_in_whatever_slice_it_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consent_import, "SLICE", 2)
     said = [(ANN, "2025-05-01"), (BEA, "2025-01-01"), (ANN, "2025-02-01"), (ANN, "2025-06-01"), (BEA, "2025-01-01")]

@@ -49,9 +49,9 @@ def import_file(
 ) -> Summary:  # fmt: skip
     """Add what the file says to the ledger, slice by slice; what became of each record.
 
-    Without `at` it was said now; but an opt-in of which nobody says when is refused for a number that has opted out, since
-    it may be the older of the two. An older fact changes nothing that was said later. Refused records go to the file
-    `refusals`. May be repeated: with `at` nothing is added twice, without it the ledger gets another line for each.
+    Without `at` it was said now; but an opt-in of which nobody says when is refused for a number that has opted out,
+    since it may be the older of the two. An older fact changes nothing that was said later. Refused records go to the
+    file `refusals`. May be repeated: with `at` nothing is added twice, without it the ledger gets another line for each.
     Raises `Unreadable` or `UnusableHeader` when nothing was stored; a database error leaves the slices before it.
     """
     file = Source(path, encoding=encoding, delimiter=delimiter)

@@ -51,7 +51,7 @@ def import_file(
 
     Without `at` it was said now; but an opt-in of which nobody says when is refused for a number that has opted out,
     since it may be the older of the two. An older fact changes nothing that was said later. Refused records go to the
-    file `refusals`. May be repeated: with `at` nothing is added twice, without it the ledger gets another line for each.
+    file `refusals`. May be repeated: with `at` nothing is added twice, without it the ledger gets another line each.
     Raises `Unreadable` or `UnusableHeader` when nothing was stored; a database error leaves the slices before it.
     """
     file = Source(path, encoding=encoding, delimiter=delimiter)

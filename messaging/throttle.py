@@ -20,8 +20,9 @@ log = structlog.get_logger(__name__)
 # A grant is at most what the rate gives in this time, so that what leaves together is never a burst.
 QUANTUM_SECONDS = 0.02
 # The same where the adapter hands each message over at its own time. With bursts alone a thread hands over 20 ms' worth
-# and then waits for the answers: four threads reach the rate only while the vendor answers within 35 ms; so they do
-# while it answers within 0.7 s. What is in the hands of a worker that dies grows with it.
+# and then waits for the answers: four threads reach the rate while the vendor answers within 35 ms, and so within 0.7 s
+# (calculated; measured: 34 of 100/s at 0.2 s before, 0.97 of 500/s at 0.4 s now). What is in the hands of a worker that
+# dies grows with it.
 PACED_QUANTUM_SECONDS = 0.25
 # A caller who comes a little late does not lose what it could have had meanwhile, up to this.
 TOLERANCE_SECONDS = 0.01

@@ -105,7 +105,7 @@ class CampaignSerializer(StrictModelSerializer[Campaign]):
 
     def validate(self, attrs: Any) -> Any:
         """It expires later than it starts, whichever is given; its sender serves its channel, and a template has its
-        template has its language.
+        language.
         """
         self._refuse_sender(attrs)
         start, end = (attrs.get(name, getattr(self.instance, name, None)) for name in ("scheduled_at", "expires_at"))

@@ -11,12 +11,11 @@ from django.db.models.functions import Length, Now
 from django.db.models.lookups import LessThanOrEqual
 from django.utils.translation import gettext_lazy as _
 
+from campaigns import whatsapp
 from campaigns.indexes import LongNamedIndex
 from customers.models import Channel
 
 LONGEST_TEMPLATE = 5_000
-# Of a template's name (WhatsApp Cloud API, message templates).
-LONGEST_TEMPLATE_NAME = 512
 HEAVIEST = 100
 
 
@@ -112,7 +111,8 @@ class Campaign(models.Model):
         help_text=_("The account that it goes out by; empty: the channel's default."),
     )  # fmt: skip
     whatsapp_template = models.CharField(
-        _("WhatsApp template"), max_length=LONGEST_TEMPLATE_NAME, blank=True, default="", db_default="",
+        _("WhatsApp template"), max_length=whatsapp.LONGEST_NAME, blank=True, default="", db_default="",
+        validators=[whatsapp.validate_template],
         help_text=_(
             "The name of a template that WhatsApp approved: the values of the text's placeholders, in their order, fill"
             " its variables. Empty: free text, which WhatsApp delivers only within 24 hours of a person's message."
@@ -120,6 +120,7 @@ class Campaign(models.Model):
     )  # fmt: skip
     whatsapp_language = models.CharField(
         _("template's language"), max_length=16, blank=True, default="", db_default="",
+        validators=[whatsapp.validate_language],
         help_text=_("As it was approved, for example en_GB."),
     )  # fmt: skip
     scheduled_at = models.DateTimeField(_("scheduled at"), null=True, blank=True)

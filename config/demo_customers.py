@@ -16,7 +16,9 @@ COLUMNS = (
 
 # Each of the simulator's behaviours but 9998, which stops the whole account: the first send should not end in a pause.
 SIMULATOR_SUFFIXES = (9990, 9991, 9992, 9993, 9994, 9995, 9996, 9997, 9999)
-_FIRST_SIMULATOR_SUFFIX = 9990
+# The two that a newcomer should see come first: an opt-out, and words of thanks.
+REPLYING_SUFFIXES = (9980, 9981, 9982, 9983, 9984)
+_FIRST_SIMULATOR_SUFFIX = 9980
 _ONE_IN = 1_000
 _LAST_VISIT = date(2026, 11, 20)
 
@@ -51,7 +53,7 @@ class Numbers:
         object.__setattr__(self, "size", len(self.prefixes) * 10 ** max(self.digits - 4, 0) * lows)
 
     def number(self, index: int) -> str:
-        """The `index`th number (from 0, below `size`), each different from all others, none ending 9990–9999."""
+        """The `index`th number (from 0, below `size`), each different from all others, none ending 9980–9999."""
         # A prime that shares no factor with the size walks over all of it before it repeats.
         high, low = divmod((index + 1) * 73_856_093 % self.size, self._lows)
         prefix, high = high % len(self.prefixes), high // len(self.prefixes)
@@ -163,8 +165,8 @@ def _phones() -> Iterator[tuple[str, str]]:
     used = dict.fromkeys(NUMBERS, 0)
     for number in count():
         nth, place = divmod(number, _ONE_IN)
-        if place == _ONE_IN // 2:
-            yield f"+2547{nth:04d}{SIMULATOR_SUFFIXES[nth % len(SIMULATOR_SUFFIXES)]}", KENYA.time_zone
+        if suffix := _special(nth, place):
+            yield f"+2547{nth:04d}{suffix}", KENYA.time_zone
             continue
         # 37 is no factor of 100, so neighbours are of different countries.
         numbers = hundred[number * 37 % 100]
@@ -172,6 +174,16 @@ def _phones() -> Iterator[tuple[str, str]]:
             numbers = KENYA
         yield numbers.number(used[numbers]), numbers.time_zone
         used[numbers] += 1
+
+
+def _special(nth: int, place: int) -> int | None:
+    """How the number at this place of the `nth` thousand ends, where it is one of the simulator's."""
+    quarter, rest = divmod(place, _ONE_IN // 4)
+    if rest or not quarter:
+        return None
+    if quarter == 2:
+        return SIMULATOR_SUFFIXES[nth % len(SIMULATOR_SUFFIXES)]
+    return REPLYING_SUFFIXES[(2 * nth + quarter // 2) % len(REPLYING_SUFFIXES)]
 
 
 def _attributes(dice: random.Random) -> dict[str, int | str]:

@@ -72,6 +72,20 @@ def heard_from(text: str, region: str) -> str:
     return text
 
 
+def spellings(number: str) -> tuple[str, ...]:
+    """All E.164 numbers that ring where this one does, itself first. Pure.
+
+    An Argentine mobile has two, and both are valid: with the 9 that is dialled from abroad, as WhatsApp and many a
+    carrier name it, and without. A list of customers has either, and a STOP comes from whichever the vendor writes.
+    That the ten digits behind are nobody else's is taken for granted (libphonenumber draws mobiles and landlines from
+    the same ranges); were it wrong, somebody too many would be left alone.
+    """
+    if argentine := _ARGENTINE.fullmatch(number):
+        return number, f"+54{'' if argentine[1] else '9'}{argentine[2]}"
+    return (number,)
+
+
+_ARGENTINE = re.compile(r"\+54(9?)([1-8][0-9]{9})")
 _MEXICAN = re.compile(r"\+521([0-9]{10})")
 _BRAZILIAN = re.compile(r"\+55([1-9][0-9])([6-9][0-9]{7})")
 

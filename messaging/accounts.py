@@ -4,6 +4,7 @@ The settings go first. What the database says is believed by a process for a sec
 use within two, without a restart, and nobody asks for every slice. While the database is away what was believed holds.
 """
 
+import json
 import re
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import Any, cast
 import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from django.utils.crypto import salted_hmac
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
@@ -75,6 +77,14 @@ def get(alias: str) -> Account:
         raise UnknownAlias(alias) from None
 
 
+def of_alias(alias: str) -> Account:
+    """As `get`; of an alias that is no account any more, one of which no adapter can be made."""
+    try:
+        return get(alias)
+    except UnknownAlias:
+        return Account(alias, "")
+
+
 def known() -> Sequence[str]:
     """Every alias, in alphabetical order."""
     return sorted({*settings.MESSAGE_PROVIDERS, *_believed().accounts})
@@ -122,8 +132,7 @@ def make(account: Account) -> Provider:
         raise Unusable(_("Sender “%(alias)s” is not enabled.") % {"alias": account.alias})
     credentials: dict[str, Any] = {}
     try:
-        backend = import_string(_path(account))
-        given = {**account.options, **account.sealed.open(account.alias)}
+        backend, given = _recipe(account)
         names = adapters.secrets_of(backend) & given.keys()
         credentials = {name: secrets.resolve(account.alias, name, given[name]) for name in names}
         return cast("Provider", backend(**given | credentials))
@@ -136,6 +145,20 @@ def make(account: Account) -> Provider:
         told = str(mistake) if type(mistake) is ValueError else f"{type(mistake).__name__}: {mistake}"
         sentence = _("Sender “%(alias)s” cannot be used: %(mistake)s")
         raise Unusable(sentence % {"alias": account.alias, "mistake": without(told, credentials.values())}) from None
+
+
+def digest(account: Account) -> str:
+    """What tells it from another: of its vendor, options and credentials, with a key of ours, so that nobody can guess
+    them by it. Empty where no adapter can be made of it.
+    """
+    try:
+        backend, given = _recipe(account)
+        names = adapters.secrets_of(backend) & given.keys()
+        given |= {name: secrets.resolve(account.alias, name, given[name]) for name in names}
+    except (Unusable, Unreadable, ImportError):
+        return ""
+    told = json.dumps([_path(account), given], sort_keys=True, default=str)
+    return salted_hmac(__name__, told, algorithm="sha256").hexdigest()
 
 
 def of(sender: Sender) -> Account:
@@ -158,6 +181,10 @@ def without(text: str, credentials: Any) -> str:
 def forget() -> None:
     """Believe nothing any more: for tests, and for whoever changes a sender in this process."""
     _Held.belief = _Belief()
+
+
+def _recipe(account: Account) -> tuple[Any, dict[str, Any]]:
+    return import_string(_path(account)), {**account.options, **account.sealed.open(account.alias)}
 
 
 def _path(account: Account) -> str:

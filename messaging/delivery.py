@@ -59,6 +59,8 @@ def deliver(lease: Lease, *, until: float = float("inf")) -> Released | None:
 
 def _deliver_turn(lease: Lease, until: float) -> None:
     capabilities = providers.capabilities(lease.provider)
+    if capabilities.looks_up:
+        persistently(partial(look_ups.notice, lease.provider), seconds=lease.seconds)
     size = breaker.PROBE_MESSAGES if lease.probes else capabilities.in_flight
     after, parts = lease.first_id - 1, 0
     while not stopping.is_set():

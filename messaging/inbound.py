@@ -1,7 +1,7 @@
 """What people write back: kept, understood where it is a wish, and answered as far as the law allows."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from customers import consent, words
 from customers.consent import Fact
 from customers.models import Channel, Consent, ConsentEvent, ConsentSource, ConsentState, Wish
-from customers.phones import E164_PATTERN, heard_from
+from customers.phones import E164_PATTERN, heard_from, spellings
 from customers.words import Heard
 from messaging.arrivals import LONGEST_NAME, AnswerStatus, Reply
 from messaging.providers import base
@@ -31,9 +31,14 @@ def take(alias: str, replies: Sequence[base.Reply]) -> int:
 
     One whose provider's id is known already is kept once, so it may be repeated. Call it in the transaction that marks
     what they came from as done: a STOP counts from its commit on.
+
+    A vendor may name a person by another number than the one that we wrote to. The reply is then kept under ours, and
+    the wish counts for every spelling. That is told from the number alone: vendors that say in their answer to a
+    message whom they took it for (Meta's `wa_id`) are few, and a STOP may come before that answer is written down.
     """
     replies = [replace(reply, phone=heard_from(reply.phone, settings.DEFAULT_PHONE_REGION)) for reply in replies]
     last = _last_messages(replies)
+    replies = [replace(reply, phone=_written_to(reply, last)) for reply in replies]
     known = _states(replies)
     rows = [_row(pk, alias, reply) for pk, reply in zip(_new_ids(len(replies)), replies, strict=True)]
     for row in rows:
@@ -43,7 +48,7 @@ def take(alias: str, replies: Sequence[base.Reply]) -> int:
     fresh = set(Reply.objects.filter(pk__in=[row.pk for row in rows]).values_list("pk", flat=True))
     fresh |= _keep_others(alias, [row for row in rows if row.pk not in fresh])
     told = _told_by_others(replies)
-    consent.record([_fact(row, told) for row in rows if row.pk in fresh and _is_acted_on(row)])
+    consent.record([fact for row in rows if row.pk in fresh and _is_acted_on(row) for fact in _facts(row, told)])
     return len(fresh)
 
 
@@ -122,18 +127,24 @@ def _was_answered(row: Reply) -> bool:
     return earlier.filter(received_at__gt=Now() - ANSWERED_AGAIN).exists()
 
 
-def _fact(row: Reply, told: Collection[tuple[str, str]]) -> Fact:
+def _facts(row: Reply, told: Collection[tuple[str, str]]) -> list[Fact]:
     """When it was said is the vendor's word, but for a STOP that would lose by it against what a program or a marketer
     wrote down by our clock: a zone left out, or a clock gone wrong, must not have the person written to.
     """
     state = STATES[Wish(row.wish)]
-    at = None if state == ConsentState.OPTED_OUT and (row.phone, row.channel) in told else row.at
-    return Fact(row.phone, row.channel, state, ConsentSource.REPLY, words=row.text, message_id=row.message_id, at=at)
+    return [
+        Fact(
+            phone, row.channel, state, ConsentSource.REPLY, words=row.text, message_id=row.message_id,
+            at=None if state == ConsentState.OPTED_OUT and (phone, row.channel) in told else row.at,
+        )
+        for phone in spellings(row.phone)
+    ]  # fmt: skip
 
 
 def _told_by_others(replies: Iterable[base.Reply]) -> set[tuple[str, str]]:
     """The numbers and channels that are opted in by another's word than a reply of their own."""
-    rows = Consent.objects.filter(phone__in={reply.phone for reply in replies}, state=ConsentState.OPTED_IN)
+    phones = {phone for reply in replies for phone in spellings(reply.phone)}
+    rows = Consent.objects.filter(phone__in=phones, state=ConsentState.OPTED_IN)
     events = ConsentEvent.objects.filter(pk__in=rows.values("event_id")).exclude(source=ConsentSource.REPLY)
     return set(events.values_list("phone", "channel"))
 
@@ -148,7 +159,7 @@ def _last_messages(replies: Sequence[base.Reply]) -> dict[tuple[str, str], tuple
     found: dict[tuple[str, str], tuple[int, int]] = {}
     with connection.cursor() as cursor:
         for channel in Channel.values:
-            phones = {reply.phone for reply in replies if reply.channel == channel}
+            phones = {phone for reply in replies if reply.channel == channel for phone in spellings(reply.phone)}
             if phones:
                 cursor.execute(_LAST, {"phones": list(phones), "channel": channel})
                 found |= {(phone, channel): (message, campaign) for phone, message, campaign in cursor.fetchall()}
@@ -167,6 +178,11 @@ CROSS JOIN LATERAL (
 ) AS last
 WHERE customer.phone = ANY(%(phones)s)
 """
+
+
+def _written_to(reply: base.Reply, last: Mapping[tuple[str, str], tuple[int, int]]) -> str:
+    """The spelling of its number that a message went to last; its own when none did."""
+    return max(spellings(reply.phone), key=lambda phone: last.get((phone, reply.channel), (0, 0)))
 
 
 def _new_ids(count: int) -> list[int]:

@@ -2,6 +2,9 @@
 
 A message that becomes `unknown` is due to be asked about after some seconds; `updated_at` is since when it is unknown,
 and the waits double from there. Where nobody can tell within an hour it stays unknown for its owner to settle.
+
+An account that never got a message says so truthfully, also when the one that its alias stood for before has delivered
+it. So that something was never accepted is believed only of what was handed over to the account that is asked.
 """
 
 from collections import Counter
@@ -27,6 +30,12 @@ CERTAIN_SECONDS = 120.0
 # After that it may have forgotten: logs go back 48 hours, and a system that stood still over a weekend must not take
 # what was delivered for never accepted.
 FORGOTTEN_SECONDS = 86_400.0
+# How long before it was told `unknown` a message may have been handed over: a lease, the patience of `delivery.py`, and
+# processes that learn of a changed account one after the other.
+HANDED_OVER_SECONDS = 900.0
+
+# The accounts as this process noticed them last.
+_noticed: dict[str, accounts.Account] = {}
 
 
 def first_wait(alias: str) -> float | None:
@@ -35,6 +44,30 @@ def first_wait(alias: str) -> float | None:
         return FIRST_SECONDS if providers.capabilities(alias).looks_up else None
     except providers.UnknownAlias:
         return None
+
+
+def notice(alias: str) -> None:
+    """Note whether the alias stands for another account than before; nothing where this process has done so already.
+
+    Call it before anything is handed over to an account that can be asked afterwards. One statement; may be repeated.
+    """
+    if _noticed.get(alias) != accounts.of_alias(alias):
+        _notice(alias)
+
+
+def _notice(alias: str) -> None:
+    account = accounts.of_alias(alias)
+    with connection.cursor() as cursor:
+        cursor.execute(_NOTICE, {"alias": alias, "digest": accounts.digest(account)})
+    _noticed[alias] = account
+
+
+_NOTICE = """
+INSERT INTO account_changes AS known (alias, digest) VALUES (%(alias)s, %(digest)s)
+ON CONFLICT (alias) DO UPDATE SET
+    changed_at = CASE WHEN known.digest <> excluded.digest THEN clock_timestamp() ELSE known.changed_at END,
+    digest = excluded.digest, noticed_at = clock_timestamp()
+"""
 
 
 def look_up_due() -> int:
@@ -52,6 +85,7 @@ def _look_up(alias: str) -> int:
         return 0
     ids, until = claimed
     answers = providers.look_up(alias, [str(message_id) for message_id in ids])
+    _notice(alias)  # after the answer, which may be the first word of another account
     known = _write(ids, until, answers)
     log.info("looked_up", provider=alias, asked=len(ids), **known)
     return sum(known.values())
@@ -87,7 +121,7 @@ def _write(ids: Sequence[int], until: datetime, answers: Sequence[Accepted | Giv
             _WRITE,
             {
                 "ids": list(ids), "until": until, "most": GIVE_UP_SECONDS, "certain": CERTAIN_SECONDS,
-                "forgotten": FORGOTTEN_SECONDS,
+                "forgotten": FORGOTTEN_SECONDS, "handed_over": HANDED_OVER_SECONDS,
                 "accepted": [name if name is None else storable(name)[:LONGEST_PROVIDER_ID] for name in accepted],
                 "refused": [error if error is None else storable(error)[:LONGEST_ERROR] for error in refused],
             },
@@ -102,7 +136,10 @@ WITH answer AS MATERIALIZED (
     SELECT candidate.id, given.accepted,
         CASE WHEN statement_timestamp() - candidate.updated_at
             BETWEEN make_interval(secs => %(certain)s) AND make_interval(secs => %(forgotten)s)
-            THEN given.refused END AS refused,
+            AND NOT EXISTS (
+                SELECT 1 FROM account_changes WHERE alias = candidate.provider
+                    AND changed_at > candidate.updated_at - make_interval(secs => %(handed_over)s)
+            ) THEN given.refused END AS refused,
         extract(epoch FROM statement_timestamp() - candidate.updated_at) AS age
     FROM outbound_messages AS candidate
     JOIN unnest(%(ids)s::bigint[], %(accepted)s::text[], %(refused)s::text[]) AS given (id, accepted, refused)

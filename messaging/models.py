@@ -12,12 +12,13 @@ from django.utils.translation import gettext_lazy as _
 from campaigns.indexes import LongNamedIndex
 from campaigns.models import Campaign
 from customers.models import Channel, Customer
+from messaging.account_changes import AccountChange
 from messaging.arrivals import HookEvent, Reply, UnmatchedReceipt
 from messaging.secrets import Sealed, SealedField
 
 __all__ = [
-    "Alert", "HookEvent", "Launch", "MessageBatch", "OutboundMessage", "Reply", "Sender", "SenderPrice", "SenderState",
-    "Status", "UnmatchedReceipt",
+    "AccountChange", "Alert", "HookEvent", "Launch", "MessageBatch", "OutboundMessage", "Reply", "Sender",
+    "SenderPrice", "SenderState", "Status", "UnmatchedReceipt",
 ]  # fmt: skip
 
 

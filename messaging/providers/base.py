@@ -125,7 +125,7 @@ class Reply:
 
     `phone` is the person's, in E.164, or as it is dialled at home where the vendor leaves out the country; `to` is
     ours, as the vendor writes it. `provider_message_id` is the vendor's name for this reply, by which a repeated one is
-    known. `wish` is what the vendor itself made of it, where it does.
+    known. `wish` is what the vendor itself made of it, where it does: then it has answered it too, and we do not.
     """
 
     channel: Literal["sms", "whatsapp"]

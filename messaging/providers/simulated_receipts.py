@@ -1,4 +1,4 @@
-"""The receipts of the simulator: who gets which, how they are signed, and how they are read at our door."""
+"""What the simulator tells us later: who gets which receipt, how it is signed, and how it is read at our door."""
 
 import asyncio
 import hmac
@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
-from messaging.providers.base import Answer, Envelope, Forged, Hook, Malformed, Receipt
+from messaging.providers import simulated_replies
+from messaging.providers.base import Answer, Envelope, Forged, Hook, Malformed, Receipt, Reply
 from messaging.providers.web import Web
 
 SIGNATURE = "x-simulator-signature"
@@ -19,7 +20,8 @@ Status: TypeAlias = Literal["delivered", "read", "failed"]
 class Receipts:
     """Says of the shares (0 to 1) `delivered`, `read` and `failed` of all messages what became of them.
 
-    Who is `read` was `delivered` before, each `delay_seconds` after the last; of the rest no receipt ever comes.
+    Who is `read` was `delivered` before, each `delay_seconds` after the last; of the rest no receipt ever comes. Who
+    writes back (`simulated_replies`) has read it, and does so after as long again, whatever the shares.
     Signed with `secret`: without one they are not believed, and none is sent.
     """
 
@@ -35,43 +37,48 @@ class Receipts:
         self._under_way: set[asyncio.Task[None]] = set()
 
     def tell_later(self, taken: Sequence[Envelope], chance: Callable[[Envelope], float]) -> None:
-        """Post the receipts of these messages when their time has come; those of a process that ends are lost."""
-        if not (self.secret and any(self.shares.values())):
+        """Post what there is to say of these messages when its time has come; what a process that ends has left to say
+        is lost.
+        """
+        if not self.secret:
             return
-        reachable = [envelope for envelope in taken if envelope.receipt_url]
-        fates = {envelope.reference: self._fate(chance(envelope)) for envelope in reachable}
-        for url in {envelope.receipt_url for envelope in reachable}:
-            mine = [envelope.reference for envelope in reachable if envelope.receipt_url == url]
-            task = asyncio.get_running_loop().create_task(self._tell(url, {each: fates[each] for each in mine}))
+        fates = {each: fate for each in taken if each.receipt_url and (fate := self._fate(each, chance(each)))}
+        for url in {envelope.receipt_url for envelope in fates}:
+            mine = {envelope: fate for envelope, fate in fates.items() if envelope.receipt_url == url}
+            task = asyncio.get_running_loop().create_task(self._tell(url, mine))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
 
-    def _fate(self, chance: float) -> Status | None:
+    def _fate(self, envelope: Envelope, chance: float) -> Status | None:
+        if simulated_replies.words_of(envelope):
+            return "read"
         for status, share in self.shares.items():
             if chance < share:
                 return status
             chance -= share
         return None
 
-    async def _tell(self, url: str, fates: Mapping[str, Status | None]) -> None:
+    async def _tell(self, url: str, fates: Mapping[Envelope, Status]) -> None:
         await asyncio.sleep(self.delay_seconds)
-        first = {each: "delivered" if fate == "read" else fate for each, fate in fates.items() if fate}
-        await self._post(url, first)
+        await self._post(url, "receipts", [_said(each, "delivered" if fate == "read" else fate)
+                                           for each, fate in fates.items()])  # fmt: skip
+        readers = [each for each, fate in fates.items() if fate == "read"]
         await asyncio.sleep(self.delay_seconds)
-        await self._post(url, {each: fate for each, fate in fates.items() if fate == "read"})
+        await self._post(url, "receipts", [_said(each, "read") for each in readers])
+        await asyncio.sleep(self.delay_seconds)
+        await self._post(url, "replies", simulated_replies.write(readers, datetime.now(UTC)))
 
-    async def _post(self, url: str, said: Mapping[str, str]) -> None:
+    async def _post(self, url: str, kind: Literal["receipts", "replies"], every: Sequence[Mapping[str, Any]]) -> None:
         """Some at a time; as from some vendors, what is not taken is never said again."""
-        now = datetime.now(UTC).isoformat()
-        every = [
-            {"reference": reference, "status": status, "at": now}
-            | ({"error": "simulated: the handset is switched off"} if status == "failed" else {})
-            for reference, status in said.items()
-        ]
         for first in range(0, len(every), MOST_IN_ONE):
-            body = json.dumps({"receipts": every[first : first + MOST_IN_ONE]}).encode()
+            body = json.dumps({kind: every[first : first + MOST_IN_ONE]}).encode()
             headers = {SIGNATURE: sign(self.secret, body), "content-type": "application/json"}
             await self._web.call("POST", url, data=body, headers=headers)
+
+
+def _said(envelope: Envelope, status: Status) -> dict[str, Any]:
+    error = {"error": "simulated: the handset is switched off"} if status == "failed" else {}
+    return {"reference": envelope.reference, "status": status, "at": datetime.now(UTC).isoformat()} | error
 
 
 def sign(secret: str, body: bytes) -> str:
@@ -80,7 +87,9 @@ def sign(secret: str, body: bytes) -> str:
 
 
 class HearsReceipts:
-    """What our door needs of the simulator: `{"receipts": [{"reference", "status", "at", "error", "opted_out"}]}`."""
+    """What our door needs of the simulator: `{"receipts": [{"reference", "status", "at", "error", "opted_out"}]}`, or
+    `{"replies": [{"id", "from", "to", "channel", "text", "at"}]}`.
+    """
 
     secret = ""
 
@@ -92,12 +101,15 @@ class HearsReceipts:
         if not hmac.compare_digest(sign(self.secret, hook.body).encode(), given.encode(errors="replace")):
             raise Forged("the signature is missing or wrong")
 
-    def read(self, hook: Hook) -> list[Receipt]:
-        """Its receipts; raises `Malformed`."""
+    def read(self, hook: Hook) -> list[Receipt | Reply]:
+        """Its receipts and replies; raises `Malformed`."""
         said = hook.json
-        if not isinstance(said, dict) or not isinstance(said.get("receipts"), list):
-            raise Malformed("there are no receipts in it")
-        return [_receipt(each) for each in said["receipts"]]
+        if not isinstance(said, dict) or not said.keys() & {"receipts", "replies"}:
+            raise Malformed("there are neither receipts nor replies in it")
+        told, written = said.get("receipts", []), said.get("replies", [])
+        if not (isinstance(told, list) and isinstance(written, list)):
+            raise Malformed("its receipts or replies are no list")
+        return [*map(_receipt, told), *map(simulated_replies.read, written)]
 
     def answer(self, hook: Hook) -> Answer:
         """Any 200 will do."""

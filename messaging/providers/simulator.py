@@ -14,6 +14,8 @@ Numbers that end in 9990 to 9999 behave in a way of their own, whatever the rate
 9998  the account is broken: the campaign pauses itself
 9999  connection refused, the first time; then accepted
 ====  ==========================================================================================
+
+Those that end in 9980 to 9984 are accepted, and write back: see `simulated_replies`.
 """
 
 import asyncio
@@ -65,7 +67,7 @@ class Simulator(HearsReceipts):
     `log` is a file of JSON lines, `{"reference": …, "at": …}`, one for each accepted envelope, written before the
     answer is given; `None` keeps no log. Two accepted lines with one reference are two messages on one handset.
     With `look_up` it can be asked afterwards what it took, and answers from the log.
-    `receipts` (see `Receipts`) are posted to our door, signed with `secret`, where somebody can reach us.
+    `receipts` (see `Receipts`) and replies are posted to our door, signed with `secret`, where somebody can reach us.
     """
 
     def __init__(

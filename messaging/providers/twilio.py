@@ -40,7 +40,8 @@ STATUSES: dict[str, Literal["sent", "delivered", "read", "failed"]] = {
     "accepted": "sent", "queued": "sent", "sending": "sent", "sent": "sent", "partially_delivered": "sent",
     "delivered": "delivered", "read": "read", "undelivered": "failed", "failed": "failed", "canceled": "failed",
 }  # fmt: skip
-# Of Advanced Opt-Out; unverified.
+# What Advanced Opt-Out understood, and has then answered itself (Twilio's documentation of it; not seen at Twilio).
+# Twilio's simpler handling of STOP, which every account begins with, says nothing of itself.
 WISHES: dict[str, Literal["opt_out", "opt_in", "help"]] = {"STOP": "opt_out", "START": "opt_in", "HELP": "help"}
 ACCOUNT_REFUSED = frozenset({401, 402, 403, 404})
 UNAVAILABLE = 503
@@ -244,7 +245,7 @@ def _reply(fields: dict[str, str], hook: Hook) -> list[Reply]:
             hook.received_at,
             provider_message_id=fields["MessageSid"],
             to=fields["To"].removeprefix("whatsapp:"),
-            wish=WISHES.get(fields.get("OptOutType", ""), ""),
+            wish=WISHES.get(fields.get("OptOutType", "").upper(), ""),
         )
     ]
 

@@ -359,3 +359,20 @@ def test_a_template_is_chosen_with_its_language_and_only_for_whatsapp(marketer: 
     assert "needs its language, and the channel WhatsApp" in text(response)
     assert marketer.post("/admin/campaigns/campaign/add/", form | {"whatsapp_language": "en"}).status_code == 302
     assert Campaign.objects.get().whatsapp_template == "rains"
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong", "says"),
+    [("whatsapp_template", "November offer", "only small letters"), ("whatsapp_language", "en-GB", "such as “en”")],
+)
+def test_a_template_that_whatsapp_cannot_have_is_told_at_its_field(
+    marketer: Client, field: str, wrong: str, says: str
+) -> None:
+    form = {"name": "Rains", "channel": "whatsapp", "base_template": "Hi", "weight": "1"}
+    template = {"whatsapp_template": "rains", "whatsapp_language": "en_GB"}
+
+    response = marketer.post("/admin/campaigns/campaign/add/", form | template | {field: wrong})
+
+    assert list(response.context["adminform"].form.errors) == [field]
+    assert says in text(response)
+    assert not Campaign.objects.exists()

@@ -103,6 +103,44 @@ def test_half_a_template_is_refused(api: APIClient, fields: dict[str, str]) -> N
     assert response.json()["errors"][0]["code"] == "incomplete_template"
 
 
+WHATSAPP = {"channel": "whatsapp", "whatsapp_template": "rains", "whatsapp_language": "en_GB"}
+
+
+@pytest.mark.parametrize(
+    "name", ["November offer", "november-offer", "Rains", "mvua_ñ", "ra\nins", "HX123", "x" * 513, "१२३"]
+)
+def test_a_template_that_cannot_be_approved_is_refused_when_it_is_saved(api: APIClient, name: str) -> None:
+    response = api.post(CAMPAIGNS, DRAFT | WHATSAPP | {"whatsapp_template": name})
+    assert response.status_code == 400
+    [error] = [each for each in response.json()["errors"] if each["code"] != "max_length"]
+    assert (error["code"], error["attr"]) == ("invalid_template", "whatsapp_template")
+    assert "small letters" in error["detail"]
+    assert not Campaign.objects.exists()
+
+
+@pytest.mark.parametrize("language", ["English", "en-GB", "EN", "en_gb", "e", "en_GB_x", "en_"])
+def test_a_language_that_no_template_has_is_refused_when_it_is_saved(api: APIClient, language: str) -> None:
+    response = api.post(CAMPAIGNS, DRAFT | WHATSAPP | {"whatsapp_language": language})
+    assert response.status_code == 400
+    [error] = response.json()["errors"]
+    assert (error["code"], error["attr"]) == ("invalid_language", "whatsapp_language")
+
+
+@pytest.mark.parametrize("name", ["rains", "rains_2026", "_", "7", "x" * 512, f"HX{'0af9' * 8}"])
+@pytest.mark.parametrize("language", ["en", "en_US", "fil", "es_419", "rw_RW"])
+def test_a_template_that_may_exist_is_taken(api: APIClient, name: str, language: str) -> None:
+    response = api.post(CAMPAIGNS, DRAFT | WHATSAPP | {"whatsapp_template": name, "whatsapp_language": language})
+    assert response.status_code == 201
+
+
+def test_a_template_is_looked_at_when_it_is_changed_too(api: APIClient) -> None:
+    campaign = factories.CampaignFactory.create(**WHATSAPP)
+    response = api.patch(f"{CAMPAIGNS}/{campaign.pk}", {"whatsapp_template": "No Such"})
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, "invalid_template")
+    campaign.refresh_from_db()
+    assert campaign.whatsapp_template == "rains"
+
+
 def test_once_messages_are_written_the_sender_stays(api: APIClient) -> None:
     campaign = factories.CampaignFactory.create(scheduled_at="2099-01-01T00:00:00Z", status="scheduled")
     Campaign.objects.filter(pk=campaign.pk).update(audience={"kind": "list"})

@@ -17,6 +17,7 @@ from config.models import ApiToken
 from customers.models import Consent, Customer
 from messaging.audit import audit
 from messaging.models import MessageBatch, OutboundMessage
+from messaging.providers import simulated_replies
 from tests.factories import CampaignFactory, CustomerFactory
 
 pytestmark = pytest.mark.django_db
@@ -201,6 +202,12 @@ class TestPeople:
         special = [str(row[1])[-4:] for row in self.people if str(row[1])[-4:] >= "9990"]
         assert len(special) == 10
         assert set(special) == {str(suffix) for suffix in range(9990, 10_000)} - {"9998"}
+
+    def test_some_write_back_an_opt_out_and_thanks_among_the_first_thousand(self) -> None:
+        special = [str(row[1])[-4:] for row in self.people if "9980" <= str(row[1])[-4:] < "9990"]
+        assert special[:2] == ["9980", "9981"]
+        assert {row: special.count(row) for row in special} == dict.fromkeys(simulated_replies.WORDS, 4)
+        assert len([row for row in self.people[:1_000] if str(row[1])[-4:] in simulated_replies.WORDS]) == 2
 
     @pytest.mark.parametrize("column", range(2, 9))
     def test_every_field_is_filled_for_some_and_empty_for_others(self, column: int) -> None:

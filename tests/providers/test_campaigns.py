@@ -1,45 +1,19 @@
 """Whole campaigns through adapters that batch: from the ledger to the vendor's server, and its word back into it."""
 
-import asyncio
-from collections.abc import Callable, Iterator
-from typing import Any, cast
-
 import pytest
-from pytest_django import Settings
 
-from messaging import providers, receipts, throttle
+from messaging import receipts
 from messaging.models import OutboundMessage
-from messaging.providers.base import Accepted, GiveUp, Hears, Provider, Receipt
+from messaging.providers.base import Accepted, GiveUp, Hears, Receipt
 from tests.messaging.driving import deliver_due, sending_campaign, stats
 from tests.providers.answers import africas_talking, infobip
+from tests.providers.conftest import Through
 from tests.providers.exam import Said
 from tests.providers.server import Asked, Server
 from tests.providers.test_africas_talking import numbers
 from tests.providers.test_infobip import references
 
 pytestmark = pytest.mark.django_db
-Through = Callable[..., Provider]
-
-
-@pytest.fixture
-def through(server: Server, settings: Settings) -> Iterator[Through]:
-    """Routes every channel to an adapter that speaks to the server, by an alias that no other test has."""
-    made: list[Provider] = []
-
-    def route(backend: str, **options: str) -> Provider:
-        alias = f"vendor-{server.server_port}"
-        entry = {"BACKEND": f"messaging.providers.{backend}", "OPTIONS": {**options, "url": server.url}}
-        settings.MESSAGE_PROVIDERS = settings.MESSAGE_PROVIDERS | {alias: entry}
-        settings.MESSAGE_ROUTES = {"sms": alias, "whatsapp": alias}
-        made.append(providers.get(alias))
-        return made[0]
-
-    throttle.forget()
-    yield route
-    for provider in made:
-        closing = cast(Any, provider)._web.close()
-        asyncio.run_coroutine_threadsafe(closing, providers._start_loop()).result()
-    throttle.forget()
 
 
 def test_one_text_to_a_hundred_and_twenty_people_takes_three_calls_and_the_receipts_find_them_by_the_vendors_id(

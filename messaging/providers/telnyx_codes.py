@@ -1,0 +1,76 @@
+"""What Telnyx's codes mean for us: developers.telnyx.com/docs/messaging/messages/error-codes and
+support.telnyx.com/en/articles/6505121, read on 2026-11-25. A code that is not here fails its message.
+"""
+
+from typing import TypeAlias
+
+from messaging.providers.base import GiveUp, OptedOut, SlowDown, StopAll, TryLater, Unknown
+
+Kind: TypeAlias = type[GiveUp] | type[OptedOut] | type[SlowDown] | type[StopAll] | type[TryLater] | type[Unknown]
+
+# What begins with 400 is only promised for receipts; a request that is refused with it was not taken either.
+CODES: dict[str, tuple[Kind, str]] = {
+    "10001": (GiveUp, "the number is not active"),
+    "10002": (GiveUp, "the number is not valid"),
+    "10003": (StopAll, "the address of our door was refused"),
+    "10005": (StopAll, "no such resource: is the messaging profile right?"),
+    "10006": (StopAll, "no such id: is the messaging profile right?"),
+    "10007": (Unknown, "unexpected error"),
+    "10008": (Unknown, "request timeout"),
+    "10009": (StopAll, "the API key was refused"),
+    "10010": (StopAll, "the API key may not send"),
+    "10011": (SlowDown, "too many requests"),
+    "10016": (GiveUp, "the number is not in E.164"),
+    "20002": (StopAll, "the API key was revoked"),
+    "20006": (StopAll, "the access token has expired"),
+    "20012": (StopAll, "the account is inactive"),
+    "20013": (StopAll, "the account is blocked"),
+    "20014": (StopAll, "the account is not verified"),
+    "20015": (StopAll, "the account lacks the feature"),
+    "20016": (StopAll, "the account is not verified to level 1"),
+    "20017": (StopAll, "the account is not verified to level 2"),
+    "20100": (StopAll, "no credit"),
+    "40001": (GiveUp, "not routable, such as a landline"),
+    "40002": (GiveUp, "blocked as spam for now"),
+    "40003": (GiveUp, "blocked as spam, and so is the sender"),
+    "40004": (GiveUp, "rejected by the destination"),
+    "40005": (GiveUp, "expired on its way"),
+    "40006": (GiveUp, "the recipient's carrier is down"),
+    "40007": (GiveUp, "a loop"),
+    "40008": (GiveUp, "undeliverable"),
+    "40009": (GiveUp, "the text was refused"),
+    "40010": (GiveUp, "not registered for 10DLC"),
+    "40011": (SlowDown, "too fast for the carrier"),
+    "40012": (GiveUp, "the carrier refused the number"),
+    "40013": (StopAll, "the carrier refused the sender"),
+    "40014": (GiveUp, "expired in Telnyx's queue"),
+    "40015": (GiveUp, "blocked as spam by Telnyx"),
+    "40016": (GiveUp, "the day's 10DLC limit is reached"),
+    "40017": (GiveUp, "blocked as spam by the carrier"),
+    "40018": (GiveUp, "the minute's 10DLC limit is reached"),
+    "40100": (StopAll, "the sender is not enabled for messages"),
+    "40150": (StopAll, "the toll-free sender is not in the registry"),
+    "40151": (StopAll, "the sender is still with another provider"),
+    "40300": (OptedOut, "the person said STOP"),
+    "40301": (GiveUp, "the number takes no such messages"),
+    "40302": (GiveUp, "too long"),
+    "40305": (StopAll, "the sender is not on the messaging profile"),
+    "40306": (StopAll, "the messaging profile has no such alphanumeric sender"),
+    "40309": (GiveUp, "the messaging profile does not send to that country"),
+    "40310": (GiveUp, "the number is not valid"),
+    "40311": (StopAll, "the messaging profile's secret is wrong"),
+    "40312": (StopAll, "the messaging profile is disabled"),
+    "40313": (StopAll, "the messaging profile's secret is missing"),
+    "40314": (StopAll, "messaging is disabled on the account"),
+    "40315": (StopAll, "the sender is held for unhealthy"),
+    "40316": (GiveUp, "no text"),
+    "40318": (SlowDown, "the queue is full"),
+    "40319": (GiveUp, "the number takes no such messages"),
+    "40320": (TryLater, "the sender cannot be used yet"),
+    "40321": (StopAll, "the messaging profile has no number that can send"),
+    "40322": (GiveUp, "the text was blocked"),
+    "40328": (GiveUp, "too long"),
+    "40329": (StopAll, "the toll-free sender is not verified"),
+    # .../messages/configurable-spend-limits, read the same day: it comes with 429 and lasts until midnight UTC.
+    "40333": (StopAll, "the messaging profile's spend limit of the day is reached"),
+}

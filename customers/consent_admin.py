@@ -11,7 +11,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from customers import consent_export, words
+from customers import consent_export, consent_upload_pages, words
 from customers.consent import Fact, record
 from customers.consent_dialog import how_known, user_names
 from customers.forms import PhoneField
@@ -41,7 +41,7 @@ class ConsentEventAdmin(ByPhone):
     list_filter = ("channel", "state")
     search_fields = ("phone",)
     actions = None
-    list_before_template = "admin/customers/consentevent/export.html"
+    list_before_template = "admin/customers/consentevent/files.html"
     asked: ClassVar[Any] = ("phone", "channel", "state", "note")
     kept: ClassVar[Any] = (
         "phone", "channel", "state", "source", "words", "message_id", "user", "note", "at", "created_at",
@@ -76,9 +76,17 @@ class ConsentEventAdmin(ByPhone):
         obj.pk = mine.latest("pk").pk
 
     def get_urls(self) -> list[URLPattern]:
-        """The file stands beside the usual pages."""
-        export = path("export/", self.admin_site.admin_view(self.export), name="customers_consentevent_export")
-        return [export, *super().get_urls()]
+        """The files, out and in, stand beside the usual pages."""
+        wrap, name = self.admin_site.admin_view, "customers_consentevent"
+        return [
+            path("export/", wrap(self.export), name=f"{name}_export"),
+            path("import/", wrap(consent_upload_pages.upload), name=f"{name}_import"),
+            path("import/<int:upload_id>/", wrap(consent_upload_pages.review), name=f"{name}_import_review"),
+            path(
+                "import/<int:upload_id>/refused/", wrap(consent_upload_pages.refusals), name=f"{name}_import_refusals"
+            ),
+            *super().get_urls(),
+        ]
 
     def export(self, request: HttpRequest) -> StreamingHttpResponse:
         """The whole ledger as a file, written while it is read."""

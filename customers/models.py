@@ -215,6 +215,33 @@ class Consent(models.Model):
         return f"{self.phone} ({self.get_channel_display()}): {self.get_state_display()}"
 
 
+class ConsentUpload(models.Model):
+    """A list of numbers that somebody uploaded, with what an import would do or did; `consent_uploads` has its verbs.
+
+    `refusals` is the CSV file of the lines that were refused. It holds phones: only `user_id` is shown it.
+    """
+
+    user_id = models.BigIntegerField()
+    name = models.CharField(max_length=200)
+    channel = models.CharField(max_length=16, choices=Channel)
+    state = models.CharField(max_length=16, choices=ConsentState)
+    region = models.CharField(max_length=2)
+    note = models.CharField(max_length=500)
+    content = models.BinaryField()
+    refusals = models.BinaryField(default=b"")
+    outcome = models.JSONField()
+    created_at = models.DateTimeField(db_default=Now())
+    begun_at = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "consent_uploads"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Wish(models.TextChoices):
     """What a reply can ask for."""
 

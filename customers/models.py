@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from customers.attributes import validate_attributes
 from customers.phones import E164_PATTERN, validate_e164
 from customers.places import validate_language, validate_time_zone
+from customers.plain import PlainField
 
 E164_REGEX = rf"^{E164_PATTERN}$"
 
@@ -257,6 +258,7 @@ class ConsentWord(models.Model):
     word = models.CharField(
         _("word"), max_length=64, help_text=_("Case, accents, blanks around it and punctuation do not matter.")
     )
+    plain = PlainField(editable=False)
     wish = models.CharField(_("wish"), max_length=16, choices=Wish)
 
     class Meta:
@@ -265,7 +267,9 @@ class ConsentWord(models.Model):
         verbose_name_plural = _("consent words")
         ordering: ClassVar[list[str]] = ["language", "wish", "word"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["language", "word"], name="consent_words_language_word_key"),
+            # In whatever language: of two that are the same only one could be heard.
+            models.UniqueConstraint(fields=["plain"], name="consent_words_plain_key"),
+            models.CheckConstraint(condition=~models.Q(plain=""), name="consent_words_plain_says_something"),
             models.CheckConstraint(condition=models.Q(wish__in=Wish.values), name="consent_words_wish"),
         ]
 

@@ -22,8 +22,8 @@ from campaigns.models import Campaign, Status
 from campaigns.preview import preview
 from customers.forms import CustomerField, CustomersField, PhoneField
 from customers.models import Customer
-from messaging import dispatch
-from messaging.providers.base import Accepted, OptedOut
+from messaging import dispatch, outcome_words
+from messaging.providers.base import Accepted
 
 EVERYBODY, CHOSEN = "all", "chosen"
 
@@ -239,9 +239,7 @@ class TestSend(Dialog):
         )
         if isinstance(outcome, Accepted):
             return _("The provider accepted the test message.")
-        if isinstance(outcome, OptedOut):
-            raise Refused(outcome.error)
-        raise Refused(_("The provider did not accept the test message: %(error)s") % {"error": outcome.error})
+        raise Refused(outcome_words.refusal(outcome))
 
 
 def audience_fields(chosen: audience.Audience) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Lists of numbers that come in by the admin: rehearsed when they are uploaded, imported once when that is confirmed.
 
 The list waits in the database, so that whichever web process is asked has it. Its content goes when it is imported, all
-of it with the first upload after a day.
+of it after a day.
 """
 
 from datetime import timedelta
@@ -28,9 +28,8 @@ KEPT = timedelta(days=1)
 def check(file: IO[bytes], *, name: str, by: int, **asked: Any) -> ConsentUpload:
     """Keep the list with what an import would do; `asked` are state, channel, note and region, `by` a user's id.
 
-    Adds nothing to the ledger; forgets lists older than a day. Raises `ValidationError` when it cannot be read.
+    Adds nothing to the ledger. Raises `ValidationError` when it cannot be read.
     """
-    ConsentUpload.objects.filter(created_at__lt=Now() - KEPT).delete()
     upload = ConsentUpload(user_id=by, name=name[:200], content=file.read(), **asked)
     try:
         _run(upload, dry_run=True)
@@ -54,6 +53,11 @@ def carry_out(upload: ConsentUpload) -> bool:
     )
     log.info("consent_imported", upload=upload.pk, user=upload.user_id, **upload.outcome)
     return True
+
+
+def forget_old() -> int:
+    """Delete lists older than a day, imported or not; how many went. May be repeated, and run by several at once."""
+    return ConsentUpload.objects.filter(created_at__lt=Now() - KEPT).delete()[0]
 
 
 def _run(upload: ConsentUpload, *, dry_run: bool) -> None:

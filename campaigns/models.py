@@ -1,4 +1,4 @@
-"""Campaigns: the state machine, and the counts that the database keeps for each."""
+"""Campaigns: the state machine; where one can stand is told in `states`, what is counted of each in `progress`."""
 
 from collections.abc import Collection
 from typing import Any, ClassVar
@@ -13,56 +13,30 @@ from django.utils.translation import gettext_lazy as _
 
 from campaigns import whatsapp
 from campaigns.indexes import LongNamedIndex
+from campaigns.progress import MESSAGE_STATUSES, CampaignProgress
+from campaigns.states import (
+    AUDIENCE_GIVEN,
+    ENDED,
+    EXPIRED,
+    KEPT,
+    MESSAGES_WRITTEN,
+    NO_LAUNCH,
+    REVISABLE,
+    REVISABLE_LATER,
+    RUNNING,
+    IllegalTransition,
+    Status,
+    starts_before_it_expires,
+)
 from customers.models import Channel
+
+__all__ = [
+    "AUDIENCE_GIVEN", "ENDED", "KEPT", "MESSAGES_WRITTEN", "MESSAGE_STATUSES", "Campaign", "CampaignProgress",
+    "IllegalTransition", "Status",
+]  # fmt: skip
 
 LONGEST_TEMPLATE = 5_000
 HEAVIEST = 100
-
-
-class Status(models.TextChoices):
-    """Where a campaign stands."""
-
-    DRAFT = "draft", _("draft")
-    SCHEDULED = "scheduled", _("scheduled")
-    SENDING = "sending", _("sending")
-    PAUSED = "paused", _("paused")
-    SENT = "sent", _("sent")
-    FAILED = "failed", _("failed")
-    CANCELLED = "cancelled", _("cancelled")
-
-
-# While messages are on their way or held back, a campaign is not deleted.
-KEPT = frozenset({Status.SENDING, Status.PAUSED})
-ENDED = frozenset({Status.SENT, Status.FAILED})
-# Campaigns that end when nothing is left of them: those that go out, and those that waited until it was too late.
-RUNNING = Q(status=Status.SENDING, started_at__isnull=False)
-EXPIRED = Q(status__in=[Status.PAUSED, Status.SCHEDULED], audience__isnull=False, expires_at__lte=Now())
-
-
-class IllegalTransition(Exception):
-    """The campaign's current state does not allow the move; nothing was changed. `code` is stable.
-
-    `given` is the code and the sentence for a campaign whose status would allow it, but which has its audience.
-    """
-
-    def __init__(self, campaign: "Campaign", verb: Any, given: "tuple[str, Any] | None" = None) -> None:
-        campaign.refresh_from_db()
-        self.campaign = campaign
-        self.code, sentence = "illegal_transition", _("Campaign %(id)d is %(status)s: it cannot be %(verb)s.")
-        if given and campaign.audience is not None and campaign.status in (Status.DRAFT, Status.SCHEDULED):
-            self.code, sentence = given
-        super().__init__(sentence % {"id": campaign.pk, "status": campaign.get_status_display(), "verb": verb})
-
-
-AUDIENCE_GIVEN = ("audience_given", _("Campaign %(id)d already has its audience; it is %(status)s."))
-MESSAGES_WRITTEN = (
-    "messages_written",
-    _("Campaign %(id)d already has its audience: only name, times and weight can be changed, or unschedule it."),
-)
-
-# What of a campaign may change once its messages are written, and what at any time but after a cancellation.
-REVISABLE = frozenset({"name", "scheduled_at", "expires_at", "weight"})
-REVISABLE_LATER = frozenset({"expires_at", "weight"})
 
 
 class CampaignQuerySet(models.QuerySet["Campaign"]):
@@ -203,7 +177,7 @@ class Campaign(models.Model):
             allowed |= Q(status__in=[Status.SENDING, Status.PAUSED, *ENDED])
         if changes.keys() - REVISABLE:
             allowed &= Q(audience__isnull=True)
-        allowed &= _starts_before_it_expires(changes)
+        allowed &= starts_before_it_expires(changes)
         if changes.get("scheduled_at"):
             changes |= {"status": Status.SCHEDULED, "reason": ""}
         self._move_where(allowed, _("edited"), MESSAGES_WRITTEN, **changes)
@@ -318,71 +292,3 @@ class Campaign(models.Model):
         if moved:
             self.refresh_from_db()
         return bool(moved)
-
-
-def _starts_before_it_expires(changes: dict[str, Any]) -> Q:
-    """What must be so of the time that does not change, when one of the two does."""
-    start, end = changes.get("scheduled_at"), changes.get("expires_at")
-    if start and "expires_at" not in changes:
-        return Q(expires_at__isnull=True) | Q(expires_at__gt=start)
-    if end and "scheduled_at" not in changes:
-        return Q(scheduled_at__isnull=True) | Q(scheduled_at__lt=end)
-    return Q()
-
-
-NO_LAUNCH: dict[str, Any] = {
-    "audience": None,
-    "expected": 0,
-    "launching": False,
-    "launched_by": None,
-    "launched_at": None,
-}
-
-MESSAGE_STATUSES = ("pending", "sending", "sent", "delivered", "read", "failed", "unknown", "skipped", "cancelled")
-
-
-def _count() -> "models.IntegerField[int, int]":
-    return models.IntegerField(default=0, db_default=0, editable=False)
-
-
-class CampaignProgress(models.Model):
-    """How many of a campaign's messages stand where; kept right by triggers, in the transaction that changes a message.
-
-    The row is made with its campaign and goes with it. Readers only read it.
-    """
-
-    campaign = models.OneToOneField(
-        Campaign, models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="progress"
-    )
-    total = _count()
-    pending = _count()
-    sending = _count()
-    sent = _count()
-    delivered = _count()
-    read = _count()
-    failed = _count()
-    unknown = _count()
-    skipped = _count()
-    cancelled = _count()
-
-    class Meta:
-        db_table = "campaign_progress"
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.CheckConstraint(
-                condition=Q(total=sum((F(status) for status in MESSAGE_STATUSES[1:]), F(MESSAGE_STATUSES[0]))),
-                name="campaign_progress_equation",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.campaign_id}: {self.total}"
-
-    @property
-    def stats(self) -> dict[str, int]:
-        """`total` and the nine counts whose sum it is."""
-        return {name: getattr(self, name) for name in ("total", *MESSAGE_STATUSES)}
-
-    @property
-    def done(self) -> int:
-        """Messages that need no more work."""
-        return self.total - self.pending - self.sending

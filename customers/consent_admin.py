@@ -11,11 +11,12 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from customers import consent_export, words
+from customers import consent_export, consent_upload_pages
 from customers.consent import Fact, record
 from customers.consent_dialog import how_known, user_names
 from customers.forms import PhoneField
 from customers.models import ConsentAnswer, ConsentEvent, ConsentSource, ConsentState, ConsentWord
+from customers.plain import plain
 from customers.tables import ByPhone, ModelAdmin
 
 log = structlog.get_logger(__name__)
@@ -41,7 +42,7 @@ class ConsentEventAdmin(ByPhone):
     list_filter = ("channel", "state")
     search_fields = ("phone",)
     actions = None
-    list_before_template = "admin/customers/consentevent/export.html"
+    list_before_template = "admin/customers/consentevent/files.html"
     asked: ClassVar[Any] = ("phone", "channel", "state", "note")
     kept: ClassVar[Any] = (
         "phone", "channel", "state", "source", "words", "message_id", "user", "note", "at", "created_at",
@@ -76,9 +77,17 @@ class ConsentEventAdmin(ByPhone):
         obj.pk = mine.latest("pk").pk
 
     def get_urls(self) -> list[URLPattern]:
-        """The file stands beside the usual pages."""
-        export = path("export/", self.admin_site.admin_view(self.export), name="customers_consentevent_export")
-        return [export, *super().get_urls()]
+        """The files, out and in, stand beside the usual pages."""
+        wrap, name = self.admin_site.admin_view, "customers_consentevent"
+        return [
+            path("export/", wrap(self.export), name=f"{name}_export"),
+            path("import/", wrap(consent_upload_pages.upload), name=f"{name}_import"),
+            path("import/<int:upload_id>/", wrap(consent_upload_pages.review), name=f"{name}_import_review"),
+            path(
+                "import/<int:upload_id>/refused/", wrap(consent_upload_pages.refusals), name=f"{name}_import_refusals"
+            ),
+            *super().get_urls(),
+        ]
 
     def export(self, request: HttpRequest) -> StreamingHttpResponse:
         """The whole ledger as a file, written while it is read."""
@@ -93,25 +102,22 @@ class ConsentEventAdmin(ByPhone):
 
 
 class ConsentWordForm(forms.ModelForm[ConsentWord]):
-    """A word that can be told from all words of other wishes."""
+    """A word that is not in the list yet, in whatever spelling and language."""
 
     class Meta:
         model = ConsentWord
         fields = ("language", "word", "wish")
 
-    def clean(self) -> dict[str, Any]:
-        """Refuse what is no word, and a word that already asks for something else."""
-        found = super().clean() or self.cleaned_data
-        word, wish = found.get("word"), found.get("wish")
-        if not word or not wish:
-            return found
-        if not (mine := words.plain(word)):
-            raise ValidationError({"word": gettext("There is neither a letter nor a digit in it.")})
-        others = ConsentWord.objects.exclude(pk=self.instance.pk).exclude(wish=wish)
-        if clash := next((other for other in others if words.plain(other.word) == mine), None):
-            sentence = gettext("“%(word)s” already asks for something else: %(wish)s.")
-            raise ValidationError({"word": sentence % {"word": clash, "wish": clash.get_wish_display()}})
-        return found
+    def clean_word(self) -> str:
+        """Refuse what is no word, and one of which another could not be told."""
+        word = str(self.cleaned_data["word"])
+        if not (mine := plain(word)):
+            raise ValidationError(gettext("There is neither a letter nor a digit in it."))
+        if same := ConsentWord.objects.exclude(pk=self.instance.pk).filter(plain=mine).first():
+            sentence = gettext("“%(word)s” (%(language)s) is the same word, and already asks for this: %(wish)s.")
+            names = {"word": same.word, "language": same.language, "wish": same.get_wish_display()}
+            raise ValidationError(sentence % names)
+        return word
 
 
 @admin.register(ConsentWord)

@@ -7,12 +7,11 @@ other columns are passed over.
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from django.db import transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
@@ -21,7 +20,8 @@ from customers import consent
 from customers.cells import Refused
 from customers.columns import UnusableHeader, plan
 from customers.consent import Fact
-from customers.models import Channel, Consent, ConsentSource, ConsentState
+from customers.consent_rehearsal import Ledger, Rehearsal
+from customers.models import Channel, ConsentSource, ConsentState
 from customers.phones import InvalidPhone, normalise
 from customers.reading import Broken, Piece, Record, Source, Unreadable
 from customers.refusals import Refusals
@@ -32,7 +32,7 @@ SLICE = 5_000
 
 @dataclass(slots=True)
 class Summary:
-    """What became of the records of one file: added to the ledger, known before (or repeated), or refused."""
+    """What became, or would become, of the records of one file: added, known before (or repeated), or refused."""
 
     encoding: str
     delimiter: str
@@ -45,40 +45,39 @@ class Summary:
 
 def import_file(
     path: Path, *, state: ConsentState, channel: Channel, region: str, refusals: Path, encoding: str | None = None,
-    delimiter: str | None = None, by: int | None = None,
+    delimiter: str | None = None, by: int | None = None, note: str = "", dry_run: bool = False,
 ) -> Summary:  # fmt: skip
     """Add what the file says to the ledger, slice by slice; what became of each record.
 
     Without `at` it was said now; but an opt-in of which nobody says when is refused for a number that has opted out,
-    since it may be the older of the two. An older fact changes nothing that was said later. Refused records go to the
-    file `refusals`. May be repeated: with `at` nothing is added twice, without it the ledger gets another line each.
-    Raises `Unreadable` or `UnusableHeader` when nothing was stored; a database error leaves the slices before it.
+    since it may be the older of the two. An older fact changes nothing that was said later. `note` is for lines that
+    have none of their own. Refused records go to the file `refusals`. With `dry_run` the ledger is only read, and the
+    summary is what an import would give. May be repeated: with `at` nothing is added twice, without it the ledger gets
+    another line each. Raises `Unreadable` or `UnusableHeader` when nothing was stored; a database error leaves the
+    slices before it.
     """
     file = Source(path, encoding=encoding, delimiter=delimiter)
     pieces = file.pieces()
     summary = Summary(file.encoding, file.delimiter)
-    reader = _Reader(
-        _header(pieces), region, Fact("", channel, state, ConsentSource.IMPORT, user_id=by), timezone.now()
-    )
+    said = Fact("", channel, state, ConsentSource.IMPORT, user_id=by, note=note)
+    reader = _Reader(_header(pieces), region, said, timezone.now())
+    ledger = Rehearsal(channel) if dry_run else Ledger(channel)
     with Refusals(refusals) as refused:
         facts = _facts(pieces, reader, summary, refused)
         while read := list(islice(facts, SLICE)):
-            batch = list(_believed(read, reader, refused))
+            batch = list(_believed(read, reader, ledger, refused))
             # Of repeats the latest is kept, so that it does not matter in which slice they are.
             latest = {fact.phone: fact for fact in sorted(batch, key=lambda fact: fact.at or reader.now)}
-            with transaction.atomic():
-                added = consent.record(list(latest.values()), skip_known=True)
+            added = ledger.add(list(latest.values()))
             summary.added, summary.known = summary.added + added, summary.known + len(batch) - added
         summary.refused, summary.refusals = refused.count, refused.path if refused.count else None
     return summary
 
 
-def _believed(read: Sequence[tuple[int, Fact]], reader: "_Reader", refused: Refusals) -> Iterator[Fact]:
+def _believed(read: Sequence[tuple[int, Fact]], reader: "_Reader", ledger: Ledger, refused: Refusals) -> Iterator[Fact]:
     """All but the opt-ins without a time of numbers that have opted out."""
     undated = [fact.phone for _, fact in read if fact.state == ConsentState.OPTED_IN and fact.at is reader.now]
-    channel = read[0][1].channel
-    rows = Consent.objects.filter(phone__in=undated, channel=channel, state=ConsentState.OPTED_OUT)
-    silent = set(rows.values_list("phone", flat=True)) if undated else set()
+    silent = ledger.opted_out(undated)
     for line, fact in read:
         if fact.phone in silent and fact.at is reader.now:
             refused.add(line, "at", _("This number has opted out: say when it opted in, in a column “at”."), fact.phone)
@@ -139,11 +138,8 @@ class _Reader:
                 sentence = _("The line says something else than what is being imported: %(asked)s.")
                 raise Refused(self._header[index], fields[index], sentence % {"asked": asked})
         note = fields[self._note].strip()[: consent.LONGEST_NOTE] if self._note is not None else ""
-        fact = self._fact
-        return Fact(
-            self._number(fields[self._phone]), fact.channel, fact.state, fact.source, user_id=fact.user_id, note=note,
-            at=self._moment(fields[self._at].strip()) if self._at is not None else self.now,
-        )  # fmt: skip
+        at = self._moment(fields[self._at].strip()) if self._at is not None else self.now
+        return replace(self._fact, phone=self._number(fields[self._phone]), note=note or self._fact.note, at=at)
 
     def _number(self, text: str) -> str:
         try:

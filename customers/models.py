@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from customers.attributes import validate_attributes
 from customers.phones import E164_PATTERN, validate_e164
 from customers.places import validate_language, validate_time_zone
+from customers.plain import PlainField
 
 E164_REGEX = rf"^{E164_PATTERN}$"
 
@@ -215,6 +216,33 @@ class Consent(models.Model):
         return f"{self.phone} ({self.get_channel_display()}): {self.get_state_display()}"
 
 
+class ConsentUpload(models.Model):
+    """A list of numbers that somebody uploaded, with what an import would do or did; `consent_uploads` has its verbs.
+
+    `refusals` is the CSV file of the lines that were refused. It holds phones: only `user_id` is shown it.
+    """
+
+    user_id = models.BigIntegerField()
+    name = models.CharField(max_length=200)
+    channel = models.CharField(max_length=16, choices=Channel)
+    state = models.CharField(max_length=16, choices=ConsentState)
+    region = models.CharField(max_length=2)
+    note = models.CharField(max_length=500)
+    content = models.BinaryField()
+    refusals = models.BinaryField(default=b"")
+    outcome = models.JSONField()
+    created_at = models.DateTimeField(db_default=Now())
+    begun_at = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "consent_uploads"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Wish(models.TextChoices):
     """What a reply can ask for."""
 
@@ -230,6 +258,7 @@ class ConsentWord(models.Model):
     word = models.CharField(
         _("word"), max_length=64, help_text=_("Case, accents, blanks around it and punctuation do not matter.")
     )
+    plain = PlainField(editable=False)
     wish = models.CharField(_("wish"), max_length=16, choices=Wish)
 
     class Meta:
@@ -238,7 +267,9 @@ class ConsentWord(models.Model):
         verbose_name_plural = _("consent words")
         ordering: ClassVar[list[str]] = ["language", "wish", "word"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["language", "word"], name="consent_words_language_word_key"),
+            # In whatever language: of two that are the same only one could be heard.
+            models.UniqueConstraint(fields=["plain"], name="consent_words_plain_key"),
+            models.CheckConstraint(condition=~models.Q(plain=""), name="consent_words_plain_says_something"),
             models.CheckConstraint(condition=models.Q(wish__in=Wish.values), name="consent_words_wish"),
         ]
 

@@ -24,7 +24,8 @@ from campaigns.models import Campaign
 from customers.admin import CustomerAdmin
 from customers.models import Customer
 from messaging import failures, timeline
-from messaging.campaign_dialogs import CHOSEN, AudienceForm, Schedule, Send, TestSend, Unschedule
+from messaging.campaign_dialogs import CHOSEN, AudienceForm, Schedule, Send, Unschedule
+from messaging.campaign_test import TestSend
 from messaging.models import OutboundMessage
 from messaging.reasons import Reason
 from messaging.second_chance_dialogs import Retry, Settle

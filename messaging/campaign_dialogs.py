@@ -1,6 +1,5 @@
-"""The dialogs of a campaign that write, remove or send messages: test send, send, schedule, unschedule."""
+"""The dialogs of a campaign that write or remove messages: send, schedule, unschedule; the test has its own module."""
 
-import secrets
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, cast
@@ -19,11 +18,8 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWid
 from campaigns import audience
 from campaigns.dialogs import Dialog, Refused
 from campaigns.models import Campaign, Status
-from campaigns.preview import preview
-from customers.forms import CustomerField, CustomersField, PhoneField
-from customers.models import Customer
+from customers.forms import CustomersField
 from messaging import dispatch
-from messaging.providers.base import Accepted, OptedOut
 
 EVERYBODY, CHOSEN = "all", "chosen"
 
@@ -201,49 +197,6 @@ class Unschedule(Dialog):
         return _("The campaign is a draft again; %(count)s messages were removed.") % {"count": f"{count:,}"}
 
 
-class TestForm(forms.Form):
-    """Where the test goes, and whose fields it shows."""
-
-    phone = PhoneField(label=gettext_lazy("To this number"))
-    customer = CustomerField(
-        label=gettext_lazy("With the fields of"),
-        required=False,
-        help_text=gettext_lazy("Empty: the customer with that number, or else the newest one."),
-    )
-
-
-class TestSend(Dialog):
-    """One message outside the ledger, to see it on a phone."""
-
-    name, icon = "test_send", "phone_iphone"
-    title, submit = gettext_lazy("Test send"), gettext_lazy("Send one test message")
-    permission = "campaigns.send_campaign"
-    statuses = frozenset({Status.DRAFT, Status.SCHEDULED, Status.SENDING, Status.PAUSED})
-    form_class: ClassVar[type[forms.Form]] = TestForm
-
-    def consequences(self, form: forms.Form) -> Sequence[str]:
-        """One message."""
-        return [_("One real message goes out at once. It is not counted, and the campaign stays as it is.")]
-
-    def perform(self, form: forms.Form) -> str:
-        """Send it; raises `Refused` with what the provider said unless it accepted."""
-        phone = form.cleaned_data["phone"]
-        customer = form.cleaned_data["customer"] or _like(phone)
-        shown = preview(self.campaign, customer) if customer else None
-        text = shown.rendered_content if shown else self.campaign.base_template
-        if not text.strip():
-            raise Refused(_("The text is empty."))
-        variables = shown.variables if shown else ()
-        outcome = dispatch.send_test(
-            self.campaign, phone=phone, text=text, reference=secrets.token_hex(8), variables=variables
-        )
-        if isinstance(outcome, Accepted):
-            return _("The provider accepted the test message.")
-        if isinstance(outcome, OptedOut):
-            raise Refused(outcome.error)
-        raise Refused(_("The provider did not accept the test message: %(error)s") % {"error": outcome.error})
-
-
 def audience_fields(chosen: audience.Audience) -> dict[str, str]:
     """An audience as the hidden fields of `AudienceForm`."""
     if isinstance(chosen, audience.Everybody):
@@ -295,8 +248,3 @@ def _told(queued: dispatch.Queued) -> str:
     sentence = ngettext("%(count)s message is queued.", "%(count)s messages are queued.", queued.messages_queued)
     skipped = _("%(count)s skipped.") % {"count": f"{queued.skipped:,}"} if queued.skipped else ""
     return f"{sentence % {'count': f'{queued.messages_queued:,}'}} {skipped}".strip()
-
-
-def _like(phone: str) -> Customer | None:
-    same = Customer.objects.filter(phone=phone).first()
-    return same or Customer.objects.order_by("-pk").first()

@@ -1,5 +1,5 @@
 """What must leave the house and may take long: answering replies, telling people, and asking providers
-what became of messages.
+what became of messages; and what has time: forgetting lists that were uploaded long ago.
 
 In a thread of its own, one a process, so that a mail server or a provider that hangs holds up neither the sweep nor a
 delivery. Whatever dies on the way is found again: alerts and look-ups are claimed for a while only.
@@ -11,6 +11,7 @@ from collections.abc import Callable
 import structlog
 from django.db import Error, connection
 
+from customers import consent_uploads
 from messaging import alerts, answers, look_ups
 
 log = structlog.get_logger(__name__)
@@ -55,4 +56,5 @@ ERRANDS: dict[str, Callable[[], int]] = {
     "answer": answers.answer_due,
     "tell": alerts.tell_waiting,
     "look_up": look_ups.look_up_due,
+    "forget": consent_uploads.forget_old,
 }

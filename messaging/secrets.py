@@ -77,6 +77,11 @@ def resolve(alias: str, name: str, value: Any) -> Any:
     if not (isinstance(value, str) and value.startswith(FROM_ENVIRONMENT)):
         return value
     variable = value.removeprefix(FROM_ENVIRONMENT)
+    if not variable.strip():
+        raise Unreadable(
+            _("Sender “%(alias)s”, %(name)s: env: must be followed by the name of an environment variable.")
+            % {"alias": alias, "name": name}
+        )
     if variable in OURS:
         raise Unreadable(
             _("Sender “%(alias)s”: %(variable)s is a secret of Clarion's own, which no vendor is told.")

@@ -15,7 +15,7 @@ from unfold.admin import TabularInline
 from campaigns.dialogs import button
 from customers.models import Channel
 from customers.tables import ModelAdmin
-from messaging import accounts, adapters, board, providers, senders
+from messaging import accounts, adapters, board, defaults, providers, senders
 from messaging.models import Sender, SenderPrice
 from messaging.sender_form import NewSenderForm, form_for, option_fields
 from messaging.sender_test import TestMessage, page_url
@@ -136,6 +136,8 @@ class SenderAdmin(ModelAdmin[Sender]):
             return [(None, {"fields": ("alias", "backend", "kind", "rate")})]
         is_ours = _is_ours(obj)
         ours: tuple[Any, ...] = ("is_enabled", OURS[1:3], OURS[3:5]) if is_ours else ()
+        if is_ours and defaults.waiting():
+            ours = (*ours, "moves")
         fieldsets: list[Any] = [(None, {"fields": ("alias", *ours, ("kind", "rate"))})]
         if is_ours and self.has_change_permission(request, obj) and (fields := option_fields(obj)):
             fieldsets.append((_("Account"), {"fields": fields}))

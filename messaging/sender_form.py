@@ -21,7 +21,7 @@ from unfold.widgets import (
 )
 
 from customers.models import Channel
-from messaging import accounts, adapters, secrets
+from messaging import accounts, adapters, defaults, secrets
 from messaging.adapters import Option
 from messaging.models import Sender
 from messaging.secrets import Unreadable
@@ -34,6 +34,10 @@ class SenderForm(forms.ModelForm[Sender]):
 
     # Of the adapter; the class that `form_for` makes has them.
     options: tuple[Option, ...] = ()
+    moves = forms.BooleanField(
+        label=gettext_lazy("Let waiting campaigns go out by another account"), required=False,
+        widget=UnfoldBooleanSwitchWidget,
+    )  # fmt: skip
 
     class Meta:
         model = Sender
@@ -45,6 +49,7 @@ class SenderForm(forms.ModelForm[Sender]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.kept = _kept(self.instance)
+        self.fields["moves"].help_text = defaults.waiting()
         for option in self.options:
             if option.is_secret:
                 self._describe_secret(option)
@@ -79,6 +84,13 @@ class SenderForm(forms.ModelForm[Sender]):
             self.instance.sealed = secrets.seal(credentials)
             self._try(cleaned)
         return cleaned
+
+    def _post_clean(self) -> None:
+        """Ask about campaigns that would move; by now the instance holds what was entered."""
+        super()._post_clean()  # type: ignore[misc]  # Django's own step, which its stubs leave out
+        if not self.errors and not self.cleaned_data["moves"]:
+            for move in defaults.moves(self.instance):
+                self.add_error("moves", move.sentence)
 
     def _moved(self, cleaned: Mapping[str, Any]) -> list[str]:
         """The addresses that were changed while a stored credential stays: who does not know it could read it there."""

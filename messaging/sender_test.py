@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from campaigns.dialogs import Verb
 from customers.forms import PhoneField
 from customers.models import Channel
-from messaging import accounts, dispatch
+from messaging import accounts, dispatch, outcome_words
 from messaging.models import Sender
 from messaging.providers.base import Accepted
 
@@ -70,9 +70,7 @@ class TestMessage(Verb):
                 told = _("The provider accepted the test message; its id there: %(id)s.") % {"id": known}
                 messages.success(self.request, told)
                 return HttpResponseRedirect(page_url(self.sender))
-            kind = type(outcome).__name__
-            told = _("The provider did not accept the test message (%(kind)s): %(error)s")
-            form.add_error(None, told % {"kind": kind, "error": outcome.error})
+            form.add_error(None, outcome_words.refusal(outcome))
         return render(self.request, "admin/campaigns/campaign/dialog.html", self._context(form))
 
     def _context(self, form: forms.Form) -> dict[str, object]:

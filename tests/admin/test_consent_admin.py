@@ -115,14 +115,29 @@ def test_the_ledger_is_a_file(viewer: Client) -> None:
     assert "+254712345678,sms,opted_out,reply,'=1+1," in content
 
 
-def test_a_word_of_two_wishes_and_a_word_without_letters_are_refused(superuser: Client) -> None:
-    for word, sentence in (("Stop!", "already asks for something else"), ("?!", "neither a letter nor a digit")):
-        response = superuser.post(f"{WORDS}add/", {"language": "en", "word": word, "wish": "help"})
-        assert sentence in text(response)
-    assert not ConsentWord.objects.filter(word__in=["Stop!", "?!"]).exists()
+@pytest.mark.parametrize("word", ["stop", " Stop! ", "ＳＴＯＰ"])
+@pytest.mark.parametrize(("language", "wish"), [("en", "opt_out"), ("en", "help"), ("fr", "opt_out")])
+def test_a_word_that_is_in_the_list_already_is_refused_and_named(
+    superuser: Client, word: str, language: str, wish: str
+) -> None:
+    response = superuser.post(f"{WORDS}add/", {"language": language, "word": word, "wish": wish})
+    assert "“STOP” (en) is the same word, and already asks for this: opt out." in text(response)
+    assert ConsentWord.objects.filter(plain="stop").count() == 1
 
+
+def test_a_word_without_a_letter_is_refused(superuser: Client) -> None:
+    response = superuser.post(f"{WORDS}add/", {"language": "en", "word": "?!", "wish": "help"})
+    assert "neither a letter nor a digit" in text(response)
+
+
+def test_a_word_of_its_own_is_added_and_can_be_written_otherwise(superuser: Client) -> None:
     superuser.post(f"{WORDS}add/", {"language": "de", "word": "Stopp!", "wish": "opt_out"})
-    assert ConsentWord.objects.filter(word="Stopp!").exists()
+    word = ConsentWord.objects.get(plain="stopp")
+
+    superuser.post(f"{WORDS}{word.pk}/change/", {"language": "de", "word": "STOPPEN", "wish": "opt_out"})
+
+    word.refresh_from_db()
+    assert (word.word, word.plain) == ("STOPPEN", "stoppen")
 
 
 def test_answers_are_edited(superuser: Client) -> None:

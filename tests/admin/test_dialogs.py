@@ -12,6 +12,7 @@ from campaigns.models import Campaign, Status
 from customers import consent
 from messaging import dispatch
 from messaging.models import OutboundMessage
+from messaging.providers.base import StopAll
 from messaging.providers.memory import Memory
 from tests.admin.conftest import LOOKING, MARKETING, client_with
 from tests.admin.pages import buttons, dialog, hidden, page, snapshot, text
@@ -322,6 +323,14 @@ def test_a_test_send_to_a_number_that_opted_out_is_refused_with_a_sentence(marke
     shown = text(marketer.post(dialog(campaign, "test_send"), {"phone": "0712 345 678"}))
     assert "The number asked not to be written to on this channel." in shown
     assert not outbox.outbox
+
+
+def test_a_test_send_that_the_provider_refuses_says_what_that_means(marketer: Client, outbox: Memory) -> None:
+    outbox.answer = lambda _envelope: StopAll("the balance is 0")
+    CustomerFactory.create()
+    shown = text(marketer.post(dialog(draft(), "test_send"), {"phone": "0712 345 678"}))
+    assert "the sender's account does not work, and would send nothing else either." in shown
+    assert "Reason given: the balance is 0" in shown
 
 
 def test_a_test_send_to_no_number_is_refused_with_a_sentence(marketer: Client, outbox: Memory) -> None:

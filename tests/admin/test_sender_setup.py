@@ -208,7 +208,10 @@ def test_a_test_message_shows_what_the_provider_said(operator: Client, rented: l
         return [GiveUp("no such number")] * len(envelopes)
 
     rented[-1].submit = refuse  # type: ignore[method-assign]
-    assert "did not accept the test message (GiveUp): no such number" in text(operator.post(dialog, form))
+    shown = text(operator.post(dialog, form))
+    assert "Not sent: the provider refuses this message, and would refuse it again." in shown
+    assert "Reason given: no such number" in shown
+    assert "GiveUp" not in shown
 
 
 @pytest.mark.parametrize("fields", [{"phone": "12"}, {"channel": "whatsapp"}, {"text": ""}])

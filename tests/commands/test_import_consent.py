@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from customers import consent, consent_export, consent_import
-from customers.models import ConsentEvent, ConsentState
+from customers.consent import Fact
+from customers.models import Channel, ConsentEvent, ConsentState
 
 pytestmark = pytest.mark.django_db
 Run = Callable[..., str]
@@ -138,3 +142,38 @@ def test_the_exported_ledger_can_be_read_and_is_read_back_by_parts(run: Run, mon
     assert bea["source"] == "'@evil"
     assert ann["at"].endswith("Z")
     assert "3 records: 0 added, 2 known before, 1 refused." in run(content)
+
+
+def test_a_dry_run_says_what_would_be_and_stores_nothing(run: Run, tmp_path: Path) -> None:
+    printed = run(f"phone\n{ANN}\n12\n", "opted_out", "--dry-run")
+
+    assert "Nothing was stored. An import would give:\n2 records: 1 added, 0 known before, 1 refused." in printed
+    assert [line["line"] for line in refused(tmp_path)] == ["3"]
+    assert not ConsentEvent.objects.exists()
+
+
+SAID = st.tuples(st.sampled_from([ANN, BEA]), st.sampled_from(["", "2025-01-01", "2025-01-02", "2025-01-03"]))
+KNOWN = st.tuples(st.sampled_from([ANN, BEA]), st.sampled_from(ConsentState), st.integers(1, 3))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(known=st.lists(KNOWN, max_size=3), said=st.lists(SAID, max_size=7), state=st.sampled_from(ConsentState))
+def test_a_dry_run_foretells_the_import(
+    tmp_path: Path, known: list[tuple[str, ConsentState, int]], said: list[tuple[str, str]], state: ConsentState
+) -> None:
+    path = tmp_path / "said.csv"
+    path.write_text("phone,at\n" + "".join(f"{phone},{day}\n" for phone, day in said))
+    found = []
+    with transaction.atomic(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(consent_import, "SLICE", 2)
+        for phone, before, day in known:
+            consent.record([Fact(phone, Channel.SMS, before, "reply", at=datetime(2025, 1, day, tzinfo=UTC))])
+        for dry_run in (True, False):
+            refusals = tmp_path / f"{dry_run}.csv"
+            refusals.unlink(missing_ok=True)
+            summary = consent_import.import_file(
+                path, state=state, channel=Channel.SMS, region="KE", refusals=refusals, dry_run=dry_run
+            )
+            found.append((summary.records, summary.added, summary.known, summary.refused))
+        transaction.set_rollback(True)
+    assert found[0] == found[1]

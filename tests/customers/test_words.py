@@ -1,12 +1,16 @@
 """What replies ask for, in five languages: at once, flagged for a person, or not at all."""
 
 from collections.abc import Iterator
+from importlib import import_module
 
 import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, transaction
 
 from customers import seeds, words
 from customers.models import ConsentAnswer, ConsentWord, Wish
 from customers.ordinary import ORDINARY
+from customers.plain import plain
 from customers.words import Entry, Lexicon
 
 SHIPPED = Lexicon(
@@ -105,7 +109,7 @@ def test_ordinary_words_ask_for_nothing(text: str) -> None:
 
 @pytest.mark.parametrize("word", sorted(ORDINARY))
 def test_every_word_kept_as_ordinary_is_one(word: str) -> None:
-    assert words.plain(word) == word
+    assert plain(word) == word
     assert SHIPPED.hear(word) == words.NOTHING
 
 
@@ -185,3 +189,27 @@ def test_planting_again_changes_nothing_that_somebody_edited() -> None:
     seeds.plant(ConsentWord, ConsentAnswer)
 
     assert ConsentAnswer.objects.get(language="en", wish=HELP).text == "Call 0800 100 200."
+
+
+@pytest.mark.django_db
+def test_the_database_refuses_a_word_that_is_in_the_list_in_another_spelling_and_one_that_says_nothing() -> None:
+    for word in ("stop", "Stop!", "?!"):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            ConsentWord.objects.create(language="sv", word=word, wish=Wish.HELP)
+
+
+@pytest.mark.django_db
+def test_of_words_that_were_the_same_the_migration_keeps_the_one_that_was_heard() -> None:
+    migration = import_module("customers.migrations.0007_each_consent_word_once")
+    ConsentWord.objects.all().delete()
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE consent_words DROP CONSTRAINT consent_words_plain_key")
+        cursor.executemany(
+            "INSERT INTO consent_words (language, word, wish, plain) VALUES (%s, %s, %s, 'x')",
+            [("en", "Halt", "help"), ("fr", "HALT!", "opt_out"), ("sw", "halt", "opt_out"), ("en", "Go", "opt_in")],
+        )
+
+    migration.fill(apps, None)
+
+    kept = ConsentWord.objects.order_by("plain").values_list("language", "word", "wish", "plain")
+    assert list(kept) == [("en", "Go", "opt_in", "go"), ("fr", "HALT!", "opt_out", "halt")]

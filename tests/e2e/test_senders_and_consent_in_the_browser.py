@@ -1,6 +1,7 @@
 """An operator sets up a sender, and a marketer opts a customer out and in again, as people do it."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -85,3 +86,30 @@ def test_a_customer_is_opted_out_and_in_again_with_how_it_is_known(page: Page) -
         ("opted_out", "admin", "said so on the phone"),
         ("opted_in", "admin", "came to the shop"),
     ]
+
+
+def test_a_list_of_opt_outs_is_checked_and_imported(page: Page, tmp_path: Path) -> None:
+    stops = tmp_path / "stops.csv"
+    stops.write_text("phone,at\n0712 345 678,2025-03-01\n+254712345679,yesterday\n")
+    link(page, "Consent").first.click()
+    page.get_by_role("link", name="Import…").click()
+    page.locator("input[type=file]").set_input_files(stops)
+    page.get_by_label("opted out: they must not be written to").check()
+    page.get_by_label("How do you know?").fill("fair of 3 May")
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 860})
+        assert fits(page)
+    picture(page, "consent-import")
+    page.get_by_role("button", name="Check the file").click()
+
+    expect(page.get_by_text("1 is refused.")).to_be_visible()
+    picture(page, "consent-import-checked")
+    assert not ConsentEvent.objects.exists()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the refused lines").click()
+    assert "3,at," in download.value.path().read_text("utf-8-sig")
+    page.get_by_role("button", name="Import", exact=True).click()
+
+    expect(page.get_by_text("“stops.csv” is imported")).to_be_visible()
+    picture(page, "consent-imported")
+    assert ConsentEvent.objects.get().phone == "+254712345678"

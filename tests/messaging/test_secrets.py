@@ -70,6 +70,13 @@ def test_a_credential_may_stand_in_the_environment(monkeypatch: pytest.MonkeyPat
         secrets.resolve("line", "token", "env:LINE_TOKEN")
 
 
+@pytest.mark.parametrize("value", ["env:", "env: ", {"Authorization": "env:"}])
+def test_a_credential_in_no_variable_is_told_as_that(value: Any) -> None:
+    sentence = "“line”, token: env: must be followed by the name of an environment variable."
+    with pytest.raises(Unreadable, match=sentence):
+        secrets.resolve("line", "token", value)
+
+
 @pytest.mark.django_db
 def test_nothing_of_it_is_legible_in_the_database() -> None:
     sender = Sender.objects.create(alias="line", sealed=secrets.seal(TOKEN))

@@ -30,6 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--region", default=settings.DEFAULT_PHONE_REGION)
         parser.add_argument("--delimiter", help="one character; found out if not given")
         parser.add_argument("--encoding", help="for example utf-8, cp1252 or utf-16; found out if not given")
+        parser.add_argument("--dry-run", action="store_true", help="say what an import would do, and add nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         region = str(options["region"]).upper()
@@ -46,9 +47,12 @@ class Command(BaseCommand):
                 refusals=_refusals(options["file"]),
                 encoding=options["encoding"],
                 delimiter=options["delimiter"],
+                dry_run=options["dry_run"],
             )
         except (Unreadable, UnusableHeader) as mistake:
             raise CommandError(_("%(mistake)s Nothing was stored.") % {"mistake": mistake}) from mistake
+        if options["dry_run"]:
+            self.stdout.write("Nothing was stored. An import would give:")
         self.stdout.write(
             f"{summary.records:,} records: {summary.added:,} added, {summary.known:,} known before,"
             f" {summary.refused:,} refused."

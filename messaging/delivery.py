@@ -23,10 +23,10 @@ from messaging import alerts, bells, board, breaker, leases, look_ups, providers
 from messaging.leases import Lease, Released
 from messaging.models import Status
 from messaging.patience import persistently
-from messaging.providers.base import Envelope, Outcome, StopAll, Template
+from messaging.providers.base import Envelope, Outcome, Template
 from messaging.reasons import Reason
 from messaging.throttle import Grant
-from messaging.verdicts import RetryPolicy, Verdict, verdict
+from messaging.verdicts import RetryPolicy, Verdict, to_blame, verdict
 
 log = structlog.get_logger(__name__)
 
@@ -98,7 +98,8 @@ def stop(campaign_id: int) -> None:
         alerts.note(campaign_id, alerts.Code.PROVIDER_STOPPED)
 
 
-Row = Sequence[Any]  # id, status, address, rendered_content, parts, retry_count, retries_before, variables
+# id, status, address, rendered_content, parts, retry_count, retries_before, variables, stops
+Row = Sequence[Any]
 
 
 def _deliver_slice(lease: Lease, rows: Sequence[Row], grant: Grant, *, begun: float) -> bool:
@@ -121,7 +122,7 @@ def _deliver_slice(lease: Lease, rows: Sequence[Row], grant: Grant, *, begun: fl
     board.tally(lease.provider, outcomes, time.monotonic() - called)
     verdicts = _verdicts(rows, outcomes)
     _tell_unanswered(lease, ids, verdicts)
-    if any(isinstance(outcome, StopAll) for outcome in outcomes):
+    if any(each.reason == Reason.PROVIDER_STOPPED for each in verdicts):
         # Before its messages are pending again.
         persistently(partial(stop, lease.campaign_id), seconds=OUTCOME_SECONDS)
     persistently(partial(_settle, lease, ids, verdicts), seconds=OUTCOME_SECONDS)
@@ -149,9 +150,10 @@ def _verdicts(rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Verdict]
     policy = RetryPolicy(
         settings.MESSAGE_RETRY_LIMIT, settings.MESSAGE_RETRY_BASE_SECONDS, settings.MESSAGE_RETRY_CAP_SECONDS
     )
+    blamed = to_blame(outcomes, [row[8] for row in rows])
     return [
-        verdict(outcome, row[5] - row[6], policy, random.random())  # noqa: S311 (jitter is no secret)
-        for row, outcome in zip(rows, outcomes, strict=True)
+        verdict(outcome, row[5] - row[6], policy, random.random(), stops=row[8], is_to_blame=blame)  # noqa: S311 (jitter is no secret)
+        for row, outcome, blame in zip(rows, outcomes, blamed, strict=True)
     ]
 
 
@@ -228,7 +230,7 @@ WHERE EXISTS (SELECT 1 FROM renewed)
     AND message.status = 'pending' AND (message.due_at IS NULL OR message.due_at <= statement_timestamp())
     AND EXISTS (SELECT 1 FROM campaigns WHERE id = %(campaign)s AND status = 'sending')
 RETURNING message.id, message.status, message.address, message.rendered_content, message.parts, message.retry_count,
-    message.retries_before, message.variables
+    message.retries_before, message.variables, message.stops
 """  # noqa: S608
 
 
@@ -280,6 +282,7 @@ def _columns(lease: Lease, settled: Sequence[tuple[int, Verdict]]) -> dict[str, 
         "reasons": [each.reason and each.reason.value for each in verdicts],
         "errors": [each.error for each in verdicts],
         "failures": [each.failures for each in verdicts],
+        "stops": [each.stops for each in verdicts],
         "waits": [unknown_wait if each.status == Status.UNKNOWN else each.wait_seconds for each in verdicts],
     }
 
@@ -310,12 +313,13 @@ UPDATE outbound_messages AS message SET
     reason = verdict.reason,
     last_error = coalesce(verdict.error, message.last_error),
     retry_count = message.retry_count + verdict.failures,
+    stops = message.stops + verdict.stops,
     due_at = statement_timestamp() + make_interval(secs => verdict.wait),
     updated_at = statement_timestamp()
 FROM unnest(
     %(ids)s::bigint[], %(statuses)s::text[], %(reasons)s::text[], %(errors)s::text[], %(failures)s::int[],
-    %(waits)s::float8[]
-) AS verdict (id, status, reason, error, failures, wait)
+    %(stops)s::int[], %(waits)s::float8[]
+) AS verdict (id, status, reason, error, failures, stops, wait)
 WHERE {_RANGE}
 """  # noqa: S608
 _OTHERS = _WRITE + " AND message.status = 'sending'"

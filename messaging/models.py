@@ -78,6 +78,10 @@ class OutboundMessage(models.Model):
         _("retries before"), default=0, db_default=0,
         help_text=_("What the count was at the owner's last retry: the limit counts from there."),
     )  # fmt: skip
+    stops = models.PositiveSmallIntegerField(
+        _("stops"), default=0, db_default=0,
+        help_text=_("How often the provider refused it as if the account were broken, and took others."),
+    )  # fmt: skip
     last_error = models.TextField(_("last error"), default="", db_default="")
     provider = models.CharField(_("provider"), max_length=64, default="", db_default="")
     provider_message_id = models.CharField(_("provider's id"), max_length=255, default="", db_default="")

@@ -100,7 +100,7 @@ def _make_pending(campaign: Campaign, status: Status, reasons: list[str] | None)
             " AND (%(reasons)s::text[] IS NULL OR reason = ANY(%(reasons)s))"
             " ORDER BY id FOR NO KEY UPDATE)"
             " UPDATE outbound_messages AS message SET status = 'pending', reason = NULL, due_at = NULL,"
-            " retries_before = message.retry_count, updated_at = statement_timestamp()"
+            " retries_before = message.retry_count, stops = 0, updated_at = statement_timestamp()"
             " FROM chosen WHERE message.id = chosen.id",
             {"campaign": campaign.pk, "status": status.value, "reasons": reasons},
         )

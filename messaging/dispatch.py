@@ -24,7 +24,7 @@ from campaigns.models import Status as CampaignStatus
 from campaigns.writing import Writer
 from customers import consent
 from customers.models import Channel, Customer
-from messaging import accounts, alerts, bells, providers, rows, throttle
+from messaging import accounts, alerts, bells, providers, rows, throttle, vendor_opt_outs
 from messaging.ahead import read_ahead
 from messaging.models import Launch, MessageBatch, OutboundMessage
 from messaging.providers.base import Envelope, OptedOut, Outcome, SlowDown, Template
@@ -156,14 +156,20 @@ def send_test(campaign: Campaign, *, phone: str, text: str, reference: str, vari
 def try_account(
     alias: str, *, channel: str, phone: str, text: str, reference: str, template: Template | None = None
 ) -> Outcome:
-    """Hand one text to this account at once, outside the ledger, as `send_test`; raises `UnknownAlias`."""
+    """Hand one text to this account at once, outside the ledger, as `send_test`; raises `UnknownAlias`.
+
+    What the vendor says of an opt-out is kept as consent, as for any message.
+    """
     if refusal := consent.refusal(phone, channel):
         return OptedOut(str(Reason(refusal).label))
     count = parts.count(text).parts if channel == Channel.SMS else 1
     envelope = Envelope(f"test-{reference}", channel, phone, text, count, template=template)
     if not throttle.acquire_urgently(alias, count, seconds=TEST_PATIENCE_SECONDS):
         return SlowDown(_("The account is at its limit; try again in a moment."))
+    asked_at = timezone.now()
     [outcome] = providers.submit(alias, [envelope])
+    if isinstance(outcome, OptedOut):
+        vendor_opt_outs.note_number(phone, channel, alias, asked_at=asked_at)
     log.info("test_sent", provider=alias, outcome=type(outcome).__name__)
     return outcome
 

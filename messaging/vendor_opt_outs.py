@@ -9,6 +9,16 @@ from customers.models import ConsentSource, ConsentState
 from messaging.models import OutboundMessage
 
 
+def note_number(phone: str, channel: str, alias: str, *, asked_at: datetime) -> bool:
+    """Record that this account said of a number (E.164) that it opted out of the channel, when it was handed something
+    that is no message of a campaign; true when that is new.
+
+    It counts from `asked_at`: who opts in while the vendor answers has said so later. May be repeated: another line in
+    the ledger of consent.
+    """
+    return consent.opt_out(phone=phone, channel=channel, source=ConsentSource.PROVIDER, note=alias, at=asked_at)
+
+
 def note(wishes: Mapping[int, datetime | None]) -> int:
     """Record that the numbers of these messages opted out of their channels; how many that are new to the ledger.
 

@@ -22,7 +22,7 @@ from campaigns.models import Campaign, Status
 from campaigns.preview import preview
 from customers.forms import CustomerField, CustomersField, PhoneField
 from customers.models import Customer
-from messaging import dispatch
+from messaging import dispatch, trial
 from messaging.providers.base import Accepted, OptedOut
 
 EVERYBODY, CHOSEN = "all", "chosen"
@@ -234,7 +234,7 @@ class TestSend(Dialog):
         if not text.strip():
             raise Refused(_("The text is empty."))
         variables = shown.variables if shown else ()
-        outcome = dispatch.send_test(
+        outcome = trial.send_test(
             self.campaign, phone=phone, text=text, reference=secrets.token_hex(8), variables=variables
         )
         if isinstance(outcome, Accepted):

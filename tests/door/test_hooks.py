@@ -10,7 +10,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 
 from customers import consent
-from messaging import bells, delivery, hooks, inbound, leases, providers, receipts, recovery, tasks, unmatched
+from messaging import bells, delivery, hooks, inbound, leases, providers, receipts, recovery, settling, tasks, unmatched
 from messaging.models import HookEvent, OutboundMessage, Reply, Status, UnmatchedReceipt
 from messaging.providers import base
 from messaging.providers.base import Malformed, Receipt
@@ -441,7 +441,7 @@ def test_the_providers_id_is_written_down_also_when_a_receipt_by_reference_was_f
     assert lease is not None
     rows = delivery._mark(lease, after=0, limit=3)
     receipts.apply("memory", [Receipt("delivered", NOON, reference=str(early.pk))])
-    delivery._settle(
+    settling.settle(
         lease, [row[0] for row in rows], [Verdict(Status.SENT, provider_message_id=f"SM{row[0]}") for row in rows]
     )
 

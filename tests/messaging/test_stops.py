@@ -1,15 +1,18 @@
 """A message that stops its account again and again comes to an end; an account that is broken costs nobody anything."""
 
 from collections.abc import Callable, Collection
+from typing import Any
 
 import pytest
 
+from campaigns.audience import listed
 from campaigns.models import Campaign
-from messaging import second_chances
+from messaging import accounts, dispatch, second_chances, senders
 from messaging.models import OutboundMessage
 from messaging.providers.base import Accepted, Capabilities, Envelope, GiveUp, Outcome, StopAll, TryLater
 from messaging.providers.memory import Memory, accept
 from messaging.verdicts import to_blame
+from tests import factories
 from tests.messaging.driving import deliver_due, sending_campaign, stats
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +61,27 @@ def test_a_message_that_stopped_its_account_twice_is_failed_and_the_campaign_get
     message = only(campaign, poison)
     assert (message.status, message.reason, message.last_error) == ("failed", "stops_account", "401 for this one")
     assert [envelope.to for envelope in outbox.outbox].count(poison) == 2
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_simulators_number_that_stops_the_account_ends_as_its_page_says(place: int, settings: Any) -> None:
+    settings.MESSAGE_PROVIDERS = settings.MESSAGE_PROVIDERS | {
+        "simulated": {"BACKEND": "messaging.providers.simulator.Simulator", "OPTIONS": {"latency_seconds": 0.0}}
+    }
+    senders.ensure()
+    accounts.forget()
+    phones = ["+254712340001", "+254712340002"]
+    phones.insert(place, "+254712349998")
+    ids = [factories.CustomerFactory.create(phone=phone).pk for phone in phones]
+    campaign = factories.CampaignFactory.create(sender="simulated")
+    dispatch.send(campaign, listed(ids), by=None)
+    deliver_due()
+
+    resume(campaign)
+
+    assert campaign.status == "sent"
+    assert stats(campaign) == {"sent": 2, "failed": 1}
+    assert only(campaign, "+254712349998").reason == "stops_account"
 
 
 @pytest.mark.parametrize("last", [1, 2])

@@ -23,7 +23,7 @@ from messaging import alerts, bells, board, breaker, leases, providers, senders,
 from messaging.leases import Lease, Released
 from messaging.models import Status
 from messaging.patience import persistently
-from messaging.providers.base import Envelope, Outcome, Template
+from messaging.providers.base import Envelope, Outcome, StopAll, Template
 from messaging.reasons import Reason
 from messaging.throttle import Grant
 from messaging.verdicts import RetryPolicy, Verdict, to_blame, verdict
@@ -112,7 +112,7 @@ def _deliver_slice(lease: Lease, rows: Sequence[Row], grant: Grant, *, begun: fl
     called = time.monotonic()
     outcomes = providers.submit(lease.provider, envelopes)
     board.tally(lease.provider, outcomes, time.monotonic() - called)
-    verdicts = _verdicts(rows, outcomes)
+    verdicts = _verdicts(rows, outcomes, took_others=_took_others(lease, ids, outcomes))
     _tell_unanswered(lease, ids, verdicts)
     if any(each.reason == Reason.PROVIDER_STOPPED for each in verdicts):
         # Before its messages are pending again.
@@ -138,15 +138,22 @@ def _template(lease: Lease, variables: str | None) -> Template | None:
     return Template(lease.template, lease.language, tuple(json.loads(variables or "[]"))) if lease.template else None
 
 
-def _verdicts(rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Verdict]:
+def _verdicts(rows: Sequence[Row], outcomes: Sequence[Outcome], *, took_others: bool = False) -> list[Verdict]:
     policy = RetryPolicy(
         settings.MESSAGE_RETRY_LIMIT, settings.MESSAGE_RETRY_BASE_SECONDS, settings.MESSAGE_RETRY_CAP_SECONDS
     )
-    blamed = to_blame(outcomes, [row[8] for row in rows])
+    blamed = to_blame(outcomes, [row[8] for row in rows], took_others=took_others)
     return [
         verdict(outcome, row[5] - row[6], policy, random.random(), stops=row[8], is_to_blame=blame)  # noqa: S311 (jitter is no secret)
         for row, outcome, blame in zip(rows, outcomes, blamed, strict=True)
     ]
+
+
+def _took_others(lease: Lease, ids: Sequence[int], outcomes: Sequence[Outcome]) -> bool:
+    """Whether the account, which stopped at a slice of one message, took others just before; false for any other."""
+    if len(outcomes) > 1 or not isinstance(outcomes[0], StopAll):
+        return False
+    return persistently(partial(settling.took_others, lease, ids[0]), seconds=settling.OUTCOME_SECONDS)
 
 
 def _tell_unanswered(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdict]) -> None:

@@ -19,6 +19,18 @@ log = structlog.get_logger(__name__)
 OUTCOME_SECONDS = 600.0
 
 
+def took_others(lease: Lease, message_id: int) -> bool:
+    """Whether the lease's account took one of the hundred messages before this one within the last minute."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM (SELECT provider, sent_at FROM outbound_messages"
+            " WHERE campaign_id = %(campaign)s AND id < %(id)s ORDER BY id DESC LIMIT 100) AS before"
+            " WHERE provider = %(provider)s AND sent_at > statement_timestamp() - interval '1 minute')",
+            {"campaign": lease.campaign_id, "provider": lease.provider, "id": message_id},
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def settle(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdict]) -> None:
     """Write the verdicts. When the lease was lost only what is certain about `unknown` rows is written, and then
     `LeaseLost` is raised.

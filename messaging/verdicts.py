@@ -48,17 +48,19 @@ class Verdict:
     provider_message_id: str = ""
 
 
-def to_blame(outcomes: Sequence[Outcome], stops: Sequence[int]) -> list[bool]:
+def to_blame(outcomes: Sequence[Outcome], stops: Sequence[int], *, took_others: bool = False) -> list[bool]:
     """Which messages of a slice are to blame for their own `StopAll`: then it says nothing of the account. Pure.
 
     `stops` is how often each was to blame before. Where the account took others, it works. Where it took nobody, it is
     the account; only when nothing is left but messages that were to blame before, the first of them is once more, so
-    that they come to an end, and an account that broke meanwhile costs one message a resume at the most.
+    that they come to an end, and an account that broke meanwhile costs one message a resume at the most. Of a slow
+    account a slice may be one message: there `took_others` says that the account took some just before.
     """
     if any(isinstance(outcome, Accepted) for outcome in outcomes):
         return [isinstance(outcome, StopAll) for outcome in outcomes]
     are_left = all(isinstance(outcome, StopAll) for outcome in outcomes) and all(stops)
-    return [are_left and place == 0 for place in range(len(outcomes))]
+    is_alone = took_others and len(outcomes) == 1 and isinstance(outcomes[0], StopAll)
+    return [(are_left or is_alone) and place == 0 for place in range(len(outcomes))]
 
 
 def verdict(

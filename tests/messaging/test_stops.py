@@ -1,9 +1,11 @@
 """A message that stops its account again and again comes to an end; an account that is broken costs nobody anything."""
 
 from collections.abc import Callable, Collection
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from campaigns.audience import listed
 from campaigns.models import Campaign
@@ -97,6 +99,47 @@ def test_such_messages_come_to_an_end_also_when_nothing_else_is_left(outbox: Mem
 
     assert campaign.status == "sent"
     assert stats(campaign) == {"sent": 4 - last, "failed": last}
+
+
+def test_of_a_slow_account_whose_slices_are_one_message_it_is_told_by_those_before(
+    outbox: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "capabilities", Capabilities(in_flight=1))
+    campaign = sending_campaign(4)
+    outbox.answer = stopping_at(numbers(campaign)[1])
+    deliver_due()
+
+    resume(campaign)
+
+    assert stats(campaign) == {"sent": 3, "failed": 1}
+
+
+def test_of_a_slow_account_that_breaks_one_message_is_lost_however_often_it_is_resumed(
+    outbox: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "capabilities", Capabilities(in_flight=1))
+    campaign = sending_campaign(6)
+    outbox.answer = stopping_at(*numbers(campaign)[1:])
+    deliver_due()
+    OutboundMessage.objects.filter(status="sent").update(sent_at=timezone.now() - timedelta(minutes=5))
+
+    for _ in range(5):
+        resume(campaign)
+
+    assert campaign.status == "paused"
+    assert stats(campaign) == {"sent": 1, "failed": 1, "pending": 4}
+
+
+def test_a_slow_account_that_took_nothing_lately_is_broken(outbox: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "capabilities", Capabilities(in_flight=1))
+    campaign = sending_campaign(3)
+    outbox.answer = broken
+    deliver_due()
+
+    for _ in range(3):
+        resume(campaign)
+
+    assert stats(campaign) == {"pending": 3}
 
 
 def test_a_broken_account_pauses_at_every_resume_and_costs_nobody_their_message(outbox: Memory) -> None:

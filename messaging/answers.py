@@ -1,13 +1,14 @@
 """Answers replies: the one confirmation of a wish that the law allows, and help; outside the ledger, at most once."""
 
 import structlog
-from django.db import connection
+from django.db import connection, transaction
+from django.utils import timezone
 
 from campaigns import parts
 from customers.models import Channel
-from messaging import providers, throttle
+from messaging import providers, throttle, vendor_opt_outs
 from messaging.arrivals import AnswerStatus
-from messaging.providers.base import Accepted, Envelope, Outcome, SlowDown, StopAll, TryLater, Unknown
+from messaging.providers.base import Accepted, Envelope, OptedOut, Outcome, SlowDown, StopAll, TryLater, Unknown
 from messaging.verdicts import LONGEST_ERROR, storable
 
 log = structlog.get_logger(__name__)
@@ -75,6 +76,7 @@ RETURNING id, alias, channel, phone, answer
 
 def _send(pk: int, alias: str, channel: str, phone: str, text: str) -> bool:
     count = parts.count(text).parts if channel == Channel.SMS else 1
+    asked_at = timezone.now()
     try:
         if not throttle.acquire_urgently(alias, count, seconds=PATIENCE_SECONDS):
             outcome: Outcome = SlowDown("the account is at its limit")
@@ -82,7 +84,10 @@ def _send(pk: int, alias: str, channel: str, phone: str, text: str) -> bool:
             [outcome] = providers.submit(alias, [Envelope(f"reply-{pk}", channel, phone, text, count)])
     except providers.UnknownAlias:
         outcome = TryLater("there is no such sender")
-    _write(pk, outcome)
+    with transaction.atomic():
+        _write(pk, outcome)
+        if isinstance(outcome, OptedOut):
+            vendor_opt_outs.note_number(phone, channel, alias, asked_at=asked_at)
     log.info("reply_answered", reply=pk, provider=alias, outcome=type(outcome).__name__)
     return isinstance(outcome, Accepted)
 

@@ -171,7 +171,7 @@ class ReplyAdmin(ReadOnly, ByPhone):
 class UnmatchedReceiptAdmin(ReadOnly):
     """Receipts that name no message."""
 
-    list_display = ("id", "alias", "status", "reference", "at", "received_at", "next_try_at")
+    list_display = ("id", "alias", "status", "opted_out", "reference", "at", "received_at", "next_try_at")
     list_filter = (TriedFilter, "status", "opted_out", AliasFilter)
     fields = (
         ("alias", "status"), ("reference", "provider_message_id"), ("at", "received_at"), ("tried_at", "next_try_at"),

@@ -13,7 +13,7 @@ from campaigns.models import Status
 from campaigns.preview import preview
 from customers.forms import CustomerField, PhoneField
 from customers.models import Customer
-from messaging import dispatch, outcome_words
+from messaging import outcome_words, trial
 from messaging.providers.base import Accepted
 
 
@@ -50,7 +50,7 @@ class TestSend(Dialog):
         if not text.strip():
             raise Refused(_("The text is empty."))
         variables = shown.variables if shown else ()
-        outcome = dispatch.send_test(
+        outcome = trial.send_test(
             self.campaign, phone=phone, text=text, reference=secrets.token_hex(8), variables=variables
         )
         if isinstance(outcome, Accepted):

@@ -13,7 +13,8 @@ from phonenumbers import SUPPORTED_REGIONS
 
 from customers.models import Channel
 from messaging import accounts
-from messaging.models import LOWEST_RATE, Sender
+from messaging.models import Sender
+from messaging.sender_models import LOWEST_RATE
 
 
 @register()

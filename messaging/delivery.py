@@ -19,27 +19,19 @@ from django.db import connection, transaction
 
 from campaigns.models import Campaign, IllegalTransition
 from customers import consent
-from messaging import alerts, bells, board, breaker, leases, look_ups, providers, senders, throttle, vendor_opt_outs
+from messaging import alerts, bells, board, breaker, leases, look_ups, providers, senders, settling, throttle
 from messaging.leases import Lease, Released
 from messaging.models import Status
 from messaging.patience import persistently
 from messaging.providers.base import Envelope, Outcome, StopAll, Template
 from messaging.reasons import Reason
 from messaging.throttle import Grant
-from messaging.verdicts import RetryPolicy, Verdict, verdict
+from messaging.verdicts import RetryPolicy, Verdict, to_blame, verdict
 
 log = structlog.get_logger(__name__)
 
-# An outcome is known only to the worker that got it. It is worth more patience than the lease: after that it can still
-# settle what became unknown.
-OUTCOME_SECONDS = 600.0
-
 # Set when this process is asked to stop: the slice on the wire is finished and the rest of the batch handed back.
 stopping = threading.Event()
-
-
-class LeaseLost(Exception):
-    """Somebody else has the batch now, or nobody: it was taken for dead. Nothing more may be done in it."""
 
 
 def deliver(lease: Lease, *, until: float = float("inf")) -> Released | None:
@@ -51,7 +43,7 @@ def deliver(lease: Lease, *, until: float = float("inf")) -> Released | None:
     """
     try:
         _deliver_turn(lease, until)
-    except LeaseLost:
+    except leases.LeaseLost:
         log.warning("lease_lost", batch=lease.batch_id, campaign=lease.campaign_id)
         return None
     return persistently(partial(leases.release, lease), seconds=lease.seconds)
@@ -100,7 +92,8 @@ def stop(campaign_id: int) -> None:
         alerts.note(campaign_id, alerts.Code.PROVIDER_STOPPED)
 
 
-Row = Sequence[Any]  # id, status, address, rendered_content, parts, retry_count, retries_before, variables
+# id, status, address, rendered_content, parts, retry_count, retries_before, variables, stops
+Row = Sequence[Any]
 
 
 def _deliver_slice(lease: Lease, rows: Sequence[Row], grant: Grant, *, begun: float) -> bool:
@@ -116,17 +109,17 @@ def _deliver_slice(lease: Lease, rows: Sequence[Row], grant: Grant, *, begun: fl
         # This process stood still for so long that the lease might end during the call, and another worker with it
         # begin. Nothing has left: the rows go back, unless they are no longer ours.
         log.error("stalled", batch=lease.batch_id, campaign=lease.campaign_id, messages=len(rows))
-        persistently(partial(_settle, lease, ids, [Verdict(Status.PENDING)] * len(ids)), seconds=lease.seconds)
+        persistently(partial(settling.settle, lease, ids, [Verdict(Status.PENDING)] * len(ids)), seconds=lease.seconds)
         return False
     called = time.monotonic()
     outcomes = providers.submit(lease.provider, envelopes)
     board.tally(lease.provider, outcomes, time.monotonic() - called)
-    verdicts = _verdicts(rows, outcomes)
+    verdicts = _verdicts(rows, outcomes, took_others=_took_others(lease, ids, outcomes))
     _tell_unanswered(lease, ids, verdicts)
-    if any(isinstance(outcome, StopAll) for outcome in outcomes):
+    if any(each.reason == Reason.PROVIDER_STOPPED for each in verdicts):
         # Before its messages are pending again.
-        persistently(partial(stop, lease.campaign_id), seconds=OUTCOME_SECONDS)
-    persistently(partial(_settle, lease, ids, verdicts), seconds=OUTCOME_SECONDS)
+        persistently(partial(stop, lease.campaign_id), seconds=settling.OUTCOME_SECONDS)
+    persistently(partial(settling.settle, lease, ids, verdicts), seconds=settling.OUTCOME_SECONDS)
     heed = partial(breaker.heed, lease.campaign_id, lease.provider, outcomes, troubled=lease.troubled)
     return persistently(partial(heed, probes=lease.probes), seconds=lease.seconds)
 
@@ -147,14 +140,22 @@ def _template(lease: Lease, variables: str | None) -> Template | None:
     return Template(lease.template, lease.language, tuple(json.loads(variables or "[]"))) if lease.template else None
 
 
-def _verdicts(rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Verdict]:
+def _verdicts(rows: Sequence[Row], outcomes: Sequence[Outcome], *, took_others: bool = False) -> list[Verdict]:
     policy = RetryPolicy(
         settings.MESSAGE_RETRY_LIMIT, settings.MESSAGE_RETRY_BASE_SECONDS, settings.MESSAGE_RETRY_CAP_SECONDS
     )
+    blamed = to_blame(outcomes, [row[8] for row in rows], took_others=took_others)
     return [
-        verdict(outcome, row[5] - row[6], policy, random.random())  # noqa: S311 (jitter is no secret)
-        for row, outcome in zip(rows, outcomes, strict=True)
+        verdict(outcome, row[5] - row[6], policy, random.random(), stops=row[8], is_to_blame=blame)  # noqa: S311 (jitter is no secret)
+        for row, outcome, blame in zip(rows, outcomes, blamed, strict=True)
     ]
+
+
+def _took_others(lease: Lease, ids: Sequence[int], outcomes: Sequence[Outcome]) -> bool:
+    """Whether the account, which stopped at a slice of one message, took others just before; false for any other."""
+    if len(outcomes) > 1 or not isinstance(outcomes[0], StopAll):
+        return False
+    return persistently(partial(settling.took_others, lease, ids[0]), seconds=settling.OUTCOME_SECONDS)
 
 
 def _tell_unanswered(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdict]) -> None:
@@ -184,7 +185,7 @@ def _mark(lease: Lease, *, after: int, limit: int, parts: int | None = None) -> 
         )  # fmt: skip
         marked = sorted(cursor.fetchall())
     if not marked and not leases.renew(lease):
-        raise LeaseLost
+        raise leases.LeaseLost
     return marked
 
 
@@ -230,95 +231,5 @@ WHERE EXISTS (SELECT 1 FROM renewed)
     AND message.status = 'pending' AND (message.due_at IS NULL OR message.due_at <= statement_timestamp())
     AND EXISTS (SELECT 1 FROM campaigns WHERE id = %(campaign)s AND status = 'sending')
 RETURNING message.id, message.status, message.address, message.rendered_content, message.parts, message.retry_count,
-    message.retries_before, message.variables
+    message.retries_before, message.variables, message.stops
 """  # noqa: S608
-
-
-def _settle(lease: Lease, ids: Sequence[int], verdicts: Sequence[Verdict]) -> None:
-    """Write the verdicts. When the lease was lost only what is certain about `unknown` rows is written, and then
-    `LeaseLost` is raised.
-    """
-    settled = list(zip(ids, verdicts, strict=True))
-    sent = [(pk, each) for pk, each in settled if each.status == Status.SENT]
-    others = [(pk, each) for pk, each in settled if each.status != Status.SENT]
-    if not others and _settle_sent(lease, sent):
-        return
-    with transaction.atomic():
-        held = leases.renew(lease)
-        if held and any(each.reason == Reason.RETRIES_EXHAUSTED for each in verdicts):
-            alerts.note(lease.campaign_id, alerts.Code.RETRIES_EXHAUSTED)
-        with connection.cursor() as cursor:
-            if sent:
-                cursor.execute(_SENT if held else _SENT_LATE, leases.params(lease) | _columns_of_sent(sent))
-                cursor.execute(_NAMED, leases.params(lease) | _columns_of_sent(sent))
-            if others:
-                cursor.execute(_OTHERS if held else _OTHERS_LATE, leases.params(lease) | _columns(lease, others))
-        # Also when the lease was lost: that the vendor knows of a wish is true whoever has the batch.
-        vendor_opt_outs.note({pk: None for pk, each in others if each.reason == Reason.OPTED_OUT})
-    if not held:
-        log.warning("late_answer", batch=lease.batch_id, messages=len(ids), sent=len(sent))
-        raise LeaseLost
-
-
-def _settle_sent(lease: Lease, sent: Sequence[tuple[int, Verdict]]) -> bool:
-    """Write in one statement that all were sent, as most slices are; false when some were not `sending` any more, or
-    the lease was lost: then nothing, or only what is right, was written.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_SENT_AT_ONCE, leases.params(lease) | _columns_of_sent(sent))
-        return bool(cursor.rowcount == len(sent))
-
-
-def _columns_of_sent(settled: Sequence[tuple[int, Verdict]]) -> dict[str, Any]:
-    return {"ids": [pk for pk, _ in settled], "provider_ids": [each.provider_message_id for _, each in settled]}
-
-
-def _columns(lease: Lease, settled: Sequence[tuple[int, Verdict]]) -> dict[str, Any]:
-    verdicts = [each for _, each in settled]
-    unknown_wait = look_ups.first_wait(lease.provider)
-    return {
-        "ids": [pk for pk, _ in settled],
-        "statuses": [each.status.value for each in verdicts],
-        "reasons": [each.reason and each.reason.value for each in verdicts],
-        "errors": [each.error for each in verdicts],
-        "failures": [each.failures for each in verdicts],
-        "waits": [unknown_wait if each.status == Status.UNKNOWN else each.wait_seconds for each in verdicts],
-    }
-
-
-_RANGE = "message.id = verdict.id AND message.campaign_id = %(campaign)s AND message.id BETWEEN %(first)s AND %(last)s"
-# What most messages become, apart: to hand PostgreSQL six columns that are the same for all took as long as to render.
-_WRITE_SENT = f"""
-UPDATE outbound_messages AS message SET
-    status = 'sent', reason = NULL, due_at = NULL, provider_message_id = verdict.provider_id,
-    sent_at = statement_timestamp(), updated_at = statement_timestamp()
-FROM unnest(%(ids)s::bigint[], %(provider_ids)s::text[]) AS verdict (id, provider_id)
-WHERE {_RANGE}
-"""  # noqa: S608
-_SENT = _WRITE_SENT + " AND message.status = 'sending'"
-_SENT_AT_ONCE = f"WITH {leases.RENEWED} {_SENT} AND EXISTS (SELECT 1 FROM renewed)"  # noqa: S608
-# A receipt that was faster has moved the message and named it by our reference; later ones may use the provider's.
-_NAMED = f"""
-UPDATE outbound_messages AS message SET
-    provider_message_id = verdict.provider_id, updated_at = statement_timestamp()
-FROM unnest(%(ids)s::bigint[], %(provider_ids)s::text[]) AS verdict (id, provider_id)
-WHERE {_RANGE} AND message.provider_message_id = '' AND verdict.provider_id <> ''
-    AND message.status IN ('sent', 'delivered', 'read')
-"""  # noqa: S608
-_SENT_LATE = _WRITE_SENT + " AND message.status = 'unknown'"
-_WRITE = f"""
-UPDATE outbound_messages AS message SET
-    status = verdict.status,
-    reason = verdict.reason,
-    last_error = coalesce(verdict.error, message.last_error),
-    retry_count = message.retry_count + verdict.failures,
-    due_at = statement_timestamp() + make_interval(secs => verdict.wait),
-    updated_at = statement_timestamp()
-FROM unnest(
-    %(ids)s::bigint[], %(statuses)s::text[], %(reasons)s::text[], %(errors)s::text[], %(failures)s::int[],
-    %(waits)s::float8[]
-) AS verdict (id, status, reason, error, failures, wait)
-WHERE {_RANGE}
-"""  # noqa: S608
-_OTHERS = _WRITE + " AND message.status = 'sending'"
-_OTHERS_LATE = _WRITE + " AND message.status = 'unknown' AND verdict.status = 'failed'"

@@ -1,51 +1,32 @@
-"""From a campaign to its rows: the send verb, the launch in steps, and the start of what was scheduled.
+"""From a campaign to its rows: the send verb, and the start of what was scheduled.
 
 The walk: `send` gives the campaign its audience by compare-and-set, the texts come from `campaigns.writing`, the rows
 are written by COPY, the batches that hand them to workers stand beside them, and all of it is one transaction. For
-everybody it is one a page, and the next pages are read meanwhile.
+everybody a worker writes them page by page (`launching.py`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Max
-from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns import parts
 from campaigns.audience import LARGEST_ID, Audience, CustomerList, InvalidAudience
 from campaigns.models import Campaign
 from campaigns.models import Status as CampaignStatus
 from campaigns.writing import Writer
-from customers import consent
-from customers.models import Channel, Customer
-from messaging import accounts, alerts, bells, providers, rows, throttle
-from messaging.ahead import read_ahead
+from customers.models import Customer
+from messaging import alerts, bells, routing, rows
 from messaging.models import Launch, MessageBatch, OutboundMessage
-from messaging.providers.base import Envelope, OptedOut, Outcome, SlowDown, Template
-from messaging.reasons import Reason
-from messaging.rows import Rows
 
 log = structlog.get_logger(__name__)
 
-# Messages a worker takes on together. Claim and outcome together ran at 0.48-0.57 of one UPDATE of all rows in slices
-# of 2,000 and 0.31-0.38 in slices of 50; a batch is the most that one lease can cover.
-BATCH = 2_000
-# A small campaign is shared among some threads all the same, because a batch is one thread's: 3,500 messages in two
-# batches reached 0.69 of a limit of 500/s at a vendor that takes 400 ms.
-LEAST_BATCH, BATCHES = 250, 5
-# Rows a transaction: what comes with each of them (locks, cursor, commit, bells) takes 10 ms, the rows 15 µs each.
-PAGE = BATCHES * BATCH
-# One is read in half the time that one is written.
-PAGES_AHEAD = 1
 MOST_NAMED = 100
-# How long a person who presses “test send” waits for the account's limit.
-TEST_PATIENCE_SECONDS = 10.0
 
 
 class UnknownCustomers(InvalidAudience):
@@ -98,7 +79,7 @@ def send(campaign: Campaign, audience: Audience, *, by: User | None) -> Queued:
         if not campaign.base_template.strip():
             raise InvalidAudience("empty_text", _("The campaign has no text."), "base_template")
         refuse_expired(campaign)
-        route(campaign)
+        routing.route(campaign)
         queued = _write_list(campaign, audience) if isinstance(audience, CustomerList) else _begin_launch(campaign)
         if not queued.expected:
             raise InvalidAudience("nobody", _("There is no customer to write to."), "all")
@@ -136,38 +117,6 @@ def estimate(campaign: Campaign, audience: Audience) -> Estimate:
     return Estimate(customers.count(), customers.opted_out(channel).count(), silent)
 
 
-def send_test(campaign: Campaign, *, phone: str, text: str, reference: str, variables: Sequence[str] = ()) -> Outcome:
-    """Hand one text to the campaign's provider at once, outside the ledger; the provider's outcome. Leaves the house.
-
-    `reference` names it at the vendor: a repeated one may be refused there. A number that must not be written to gets
-    nothing. It goes before all that waits for the account's limit; `SlowDown` when even so its turn does not come soon.
-    `variables` fill the campaign's WhatsApp template. Raises `InvalidAudience` as `route` does.
-    """
-    template = (
-        Template(campaign.whatsapp_template, campaign.whatsapp_language, tuple(variables))
-        if campaign.whatsapp_template
-        else None
-    )
-    return try_account(
-        route(campaign), channel=campaign.channel, phone=phone, text=text, reference=reference, template=template
-    )
-
-
-def try_account(
-    alias: str, *, channel: str, phone: str, text: str, reference: str, template: Template | None = None
-) -> Outcome:
-    """Hand one text to this account at once, outside the ledger, as `send_test`; raises `UnknownAlias`."""
-    if refusal := consent.refusal(phone, channel):
-        return OptedOut(str(Reason(refusal).label))
-    count = parts.count(text).parts if channel == Channel.SMS else 1
-    envelope = Envelope(f"test-{reference}", channel, phone, text, count, template=template)
-    if not throttle.acquire_urgently(alias, count, seconds=TEST_PATIENCE_SECONDS):
-        return SlowDown(_("The account is at its limit; try again in a moment."))
-    [outcome] = providers.submit(alias, [envelope])
-    log.info("test_sent", provider=alias, outcome=type(outcome).__name__)
-    return outcome
-
-
 def start_due() -> list[int]:
     """Begin every scheduled campaign whose time has come; the ids of those begun. May run anywhere at any time, twice.
 
@@ -175,127 +124,6 @@ def start_due() -> list[int]:
     """
     due = list(Campaign.objects.due().values_list("pk", flat=True)[:100])
     return [campaign_id for campaign_id in due if _start(campaign_id)]
-
-
-def launch(campaign_id: int, *, stops: Callable[[], bool]) -> bool:
-    """Write page after page of a launch until it is done or `stops()`; whether there is more to do here.
-
-    May be repeated, doubled or killed anywhere, as `launch_step`. Not inside a transaction: the pages are read by
-    another connection.
-    """
-    while not stops():
-        launch = Launch.objects.filter(pk=campaign_id).first()
-        if launch is None:
-            return False
-        try:
-            if launch.last_customer_id - launch.cursor <= PAGE:
-                more = launch_step(campaign_id)
-            else:
-                more = _launch_ahead(launch, stops)
-        except IntegrityError:
-            # A customer of the page was deleted after it was read. With the lock that cannot be.
-            more = launch_step(campaign_id)
-        if not more:
-            return False
-    return True
-
-
-def next_launch() -> int | None:
-    """The launching campaign whose last page is the longest ago, so that several get on in turn; None without any."""
-    waiting = Launch.objects.filter(campaign__launching=True).order_by("written_at", "campaign")
-    return waiting.values_list("campaign", flat=True).first()
-
-
-def launch_step(campaign_id: int) -> bool:
-    """Write the next page of a launch in one transaction; whether there is more to do.
-
-    Steps of one campaign exclude each other by the lock on its row, and each continues at the cursor that the last one
-    committed, so a step may be repeated, doubled or killed anywhere.
-    """
-    with transaction.atomic():
-        campaign = _launching(campaign_id)
-        if campaign is None:
-            return False
-        launch = Launch.objects.get(pk=campaign_id)
-        page = _read_page(Writer(campaign), launch, launch.cursor, lock=True)
-        return _write_page(campaign, page) and page.is_full
-
-
-def _launch_ahead(launch: Launch, stops: Callable[[], bool]) -> bool:
-    """Write the pages of a launch while a thread of its own reads those that follow; whether there is more to do.
-
-    Reading and writing in turn reached half of a raw COPY's speed. A page counts only if the launch still stands where
-    it was read from.
-    """
-    writer = Writer(Campaign.objects.get(pk=launch.pk))
-    with read_ahead(_pages(writer, launch), PAGES_AHEAD) as pages:
-        for page in pages:
-            with transaction.atomic():
-                campaign = _launching(launch.pk)
-                if campaign is None:
-                    return False
-                is_next = _write_page(campaign, page)
-            if stops() or not is_next:
-                return True
-    return False
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """The rows of the customers after one id up to another; one that is not full is the last."""
-
-    after: int
-    up_to: int
-    is_full: bool
-    rows: Rows
-
-
-def _pages(writer: Writer, launch: Launch) -> Iterator[Page]:
-    after, more = launch.cursor, True
-    while more:
-        page = _read_page(writer, launch, after, lock=False)
-        yield page
-        after, more = page.up_to, page.is_full
-
-
-def _read_page(writer: Writer, launch: Launch, after: int, *, lock: bool) -> Page:
-    letters = list(writer.page(after=after, up_to=launch.last_customer_id, limit=PAGE, lock=lock))
-    up_to = letters[-1].customer_id if letters else launch.last_customer_id
-    return Page(after, up_to, len(letters) == PAGE, rows.compose(launch.pk, letters, batch=batch_size(len(letters))))
-
-
-def _write_page(campaign: Campaign, page: Page) -> bool:
-    """Write the page, in the transaction that holds the campaign; false, with nothing done, when it is not the next."""
-    here = Launch.objects.filter(pk=campaign.pk, cursor=page.after)
-    if not (here.update(cursor=page.up_to, written_at=Now()) if page.is_full else here.delete()[0]):
-        return False
-    rows.write(page.rows, route(campaign))
-    if not page.is_full:
-        Campaign.objects.filter(pk=campaign.pk).update(launching=False)
-    bells.on_commit(lambda: bells.ring_delivery(len(page.rows.batches)))
-    return True
-
-
-def _launching(campaign_id: int) -> Campaign | None:
-    """The campaign, locked; None when it is done, cancelled or deleted, or when somebody else is at it."""
-    launching = Campaign.objects.filter(pk=campaign_id, launching=True)
-    return launching.select_for_update(skip_locked=True, no_key=True).first()
-
-
-def route(campaign: Campaign) -> str:
-    """The alias of the account by which it goes out: its own, or its channel's default.
-
-    Raises `InvalidAudience` where that is none, or one that is not enabled or does not serve the channel.
-    """
-    alias = campaign.sender or accounts.default(campaign.channel)
-    if alias is None:
-        sentence = _("No sender is the default for %(channel)s: choose one.")
-        raise InvalidAudience("no_sender", sentence % {"channel": campaign.get_channel_display()}, "sender")
-    if not accounts.serves(alias, campaign.channel):
-        sentence = _("Sender “%(alias)s” does not send %(channel)s, or is not enabled: choose another one.")
-        names = {"alias": alias, "channel": campaign.get_channel_display()}
-        raise InvalidAudience("sender_unusable", sentence % names, "sender")
-    return alias
 
 
 def _start(campaign_id: int) -> bool:
@@ -359,10 +187,10 @@ def _begin_launch(campaign: Campaign) -> Queued:
 def _write_list(campaign: Campaign, audience: CustomerList) -> Queued:
     _refuse_unknown(audience.ids)
     writer, pending, skipped = Writer(campaign), 0, 0
-    for first in range(0, len(audience.ids), PAGE):
-        letters = list(writer.listed(audience.ids[first : first + PAGE]))
-        written = rows.compose(campaign.pk, letters, batch=batch_size(len(letters)))
-        rows.write(written, route(campaign))
+    for first in range(0, len(audience.ids), rows.PAGE):
+        letters = list(writer.listed(audience.ids[first : first + rows.PAGE]))
+        written = rows.compose(campaign.pk, letters, batch=rows.batch_size(len(letters)))
+        rows.write(written, routing.route(campaign))
         pending, skipped = pending + written.pending, skipped + written.skipped
     Campaign.objects.filter(pk=campaign.pk).update(expected=pending + skipped)
     campaign.expected = pending + skipped
@@ -379,10 +207,5 @@ def _refuse_unknown(ids: Sequence[int]) -> None:
         raise UnknownCustomers(unknown[:MOST_NAMED], len(unknown))
 
 
-def batch_size(messages: int) -> int:
-    """How many messages a batch has where so many are written together. Pure."""
-    return min(BATCH, max(LEAST_BATCH, -(-messages // BATCHES)))
-
-
 def _batches(messages: int) -> int:
-    return -(-messages // batch_size(messages))
+    return -(-messages // rows.batch_size(messages))

@@ -90,12 +90,13 @@ def _work_off(events: Sequence[HookEvent]) -> None:
 
 
 def _apply(alias: str, events: Iterable[HookEvent]) -> None:
-    said = [each for event in events for each in read(event)]
-    told = [each for each in said if isinstance(each, Receipt)]
+    said = [(each, event) for event in events for each in read(event)]
+    told = [each for each, _event in said if isinstance(each, Receipt)]
     if told:
         unmatched.keep(alias, receipts.apply(alias, told).unmatched)
-    if replies := [each for each in said if isinstance(each, Reply)]:
-        inbound.take(alias, replies)
+    if replies := [each for each, _event in said if isinstance(each, Reply)]:
+        # Who gives no time that can be believed is taken to speak when we hear it.
+        inbound.take(alias, replies, undated={each for each, event in said if each.at == event.received_at})
 
 
 def read(event: HookEvent) -> Sequence[Receipt | Reply]:

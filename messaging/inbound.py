@@ -26,22 +26,26 @@ STATES = {Wish.OPT_OUT: ConsentState.OPTED_OUT, Wish.OPT_IN: ConsentState.OPTED_
 ANSWERED_AGAIN = timedelta(hours=1)
 
 
-def take(alias: str, replies: Sequence[base.Reply]) -> int:
+def take(alias: str, replies: Sequence[base.Reply], *, undated: Collection[object] = ()) -> int:
     """Keep what people wrote, and write down as consent what is certainly a wish; how many were new.
 
-    One whose provider's id is known already is kept once, so it may be repeated. Call it in the transaction that marks
+    One whose provider's id is known already is kept once, so it may be repeated. Of the `undated` the vendor does not
+    say when they were written. Call it in the transaction that marks
     what they came from as done: a STOP counts from its commit on.
 
     A vendor may name a person by another number than the one that we wrote to. The reply is then kept under ours, and
     the wish counts for every spelling. That is told from the number alone: vendors that say in their answer to a
     message whom they took it for (Meta's `wa_id`) are few, and a STOP may come before that answer is written down.
     """
+    may_be_old = [reply in undated and not reply.provider_message_id for reply in replies]
     replies = [replace(reply, phone=heard_from(reply.phone, settings.DEFAULT_PHONE_REGION)) for reply in replies]
     last = _last_messages(replies)
     replies = [replace(reply, phone=_written_to(reply, last)) for reply in replies]
     known = _states(replies)
     rows = [_row(pk, alias, reply) for pk, reply in zip(_new_ids(len(replies)), replies, strict=True)]
-    for row in rows:
+    for row, is_it in zip(rows, may_be_old, strict=True):
+        if is_it:
+            _doubt_a_start(row)
         row.message_id, row.campaign_id = last.get((row.phone, row.channel), (None, None))
         _prepare_answer(row, known)
     Reply.objects.bulk_create(rows, ignore_conflicts=True)
@@ -73,6 +77,16 @@ def counts_each_time(reply: base.Reply) -> bool:
     in has to be new, or a vendor's late repeat would undo the STOP that came in between.
     """
     return not reply.provider_message_id and (reply.wish or words.wish_of(storable(reply.text)).wish) == Wish.OPT_OUT
+
+
+def _doubt_a_start(row: Reply) -> None:
+    """Leave to a person an opt-in that has neither id nor time and came in these words before: the door knows a request
+    again only until it is purged, and an old one, replayed, must not undo the STOP that came in between.
+    """
+    same = Reply.objects.filter(alias=row.alias, channel=row.channel, phone=row.phone, text=row.text, wish=row.wish)
+    if row.wish == Wish.OPT_IN and same.exists():
+        row.heard, row.answer = "among_others", ""
+        log.warning("opt_in_doubted", provider=row.alias, reply=row.pk)
 
 
 def _is_acted_on(row: Reply) -> bool:

@@ -45,6 +45,10 @@ class Released:
     due_at: datetime | None
 
 
+class LeaseLost(Exception):
+    """Somebody else has the batch now, or nobody: it was taken for dead. Nothing more may be done in it."""
+
+
 class NoProvider(LookupError):
     """A batch waits for an account that is no longer there; nothing was leased."""
 

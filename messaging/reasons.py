@@ -15,6 +15,10 @@ class Reason(models.TextChoices):
     THROTTLED = "throttled", _("The provider asked to slow down; it will be tried again and no try is counted.")
     PROVIDER_STOPPED = "provider_stopped", _("The provider's account is not working; the campaign was paused.")
     RETRIES_EXHAUSTED = "retries_exhausted", _("It was refused for the moment more often than the retry limit allows.")
+    STOPS_ACCOUNT = (
+        "stops_account",
+        _("The provider took others, and twice refused this one as if the account itself were not working."),
+    )
     REJECTED = "rejected", _("The provider refused it for good.")
     NO_ANSWER = "no_answer", _("It left us and no answer came, so it may have arrived; it is never repeated unasked.")
     WORKER_LOST = (
@@ -30,6 +34,7 @@ class Reason(models.TextChoices):
 # What a message that failed can say; the owner's retry chooses among them.
 OF_FAILED = (
     Reason.RETRIES_EXHAUSTED,
+    Reason.STOPS_ACCOUNT,
     Reason.REJECTED,
     Reason.EXPIRED,
     Reason.NOT_ACCEPTED,

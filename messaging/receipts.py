@@ -27,7 +27,8 @@ RANKS = {"sent": 1, "failed": 2, "delivered": 3, "read": 4}
 class Applied:
     """How many messages moved, and the receipts that named no message of this provider.
 
-    An unmatched one may be early, when the provider was faster than the worker that writes down its answer.
+    An unmatched one may be early, when the provider was faster than the worker that writes down its answer. A test's or
+    an answer's is only among them when it says that somebody opted out, and nobody knows who.
     """
 
     moved: int
@@ -48,20 +49,21 @@ class Said:
 def apply(alias: str, receipts: Sequence[Receipt]) -> Applied:
     """Write what this provider's receipts say, in one transaction; how many messages moved, and which are not known.
 
-    Who a receipt says has opted out is not written to again: that is written in the same transaction.
+    Who a receipt says has opted out is not written to again: that is written in the same transaction, also where the
+    message is not known but the number is.
     What is known already, or ranks lower, changes nothing, so it may be repeated, also when a deadlock made it fail.
     `pending`, `skipped` and `cancelled` messages never move, nor does a campaign that has ended.
     """
     with transaction.atomic():
         matches = _lock(alias, receipts)
         about: dict[int, list[Receipt]] = defaultdict(list)
-        unmatched = []
+        strays = []
         for receipt in receipts:
             ids = matches.get(_key(receipt), ())
             for message_id in ids:
                 about[message_id].append(receipt)
-            if not ids and not receipt.reference.startswith(OUTSIDE):
-                unmatched.append(receipt)
+            if not ids:
+                strays.append(receipt)
         moved = _write({message_id: combine(said) for message_id, said in about.items()}) if about else 0
         vendor_opt_outs.note(
             {
@@ -70,6 +72,8 @@ def apply(alias: str, receipts: Sequence[Receipt]) -> Applied:
                 if any(map(_is_wish, said))
             }
         )
+        lost = vendor_opt_outs.note_strays(alias, [each for each in strays if each.opted_out])
+    unmatched = [each for each in strays if not each.reference.startswith(OUTSIDE) or each in lost]
     # Without the providers' ids: those of WhatsApp hold the phone.
     log.info("receipts", provider=alias, given=len(receipts), moved=moved, unmatched=len(unmatched))
     return Applied(moved, unmatched)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from campaigns.audience import InvalidAudience
 from campaigns.models import ENDED, Campaign, IllegalTransition
-from messaging import bells, dispatch
+from messaging import bells, dispatch, routing, rows
 from messaging.models import MessageBatch, OutboundMessage, Status
 from messaging.reasons import Reason
 
@@ -79,7 +79,7 @@ def _again(
         if not count:
             sentence, field = _NOBODY[status]
             raise InvalidAudience("nobody", str(sentence), field)
-        batches, left = _write_batches(campaign, dispatch.batch_size(count)), campaign.progress.unknown
+        batches, left = _write_batches(campaign, rows.batch_size(count)), campaign.progress.unknown
         bells.on_commit(lambda: bells.ring_delivery(batches))
     log.info("campaign_reopened", campaign=campaign.pk, was=status.value, queued=count, by=by and by.pk)
     return Again(campaign, count, left)
@@ -100,7 +100,7 @@ def _make_pending(campaign: Campaign, status: Status, reasons: list[str] | None)
             " AND (%(reasons)s::text[] IS NULL OR reason = ANY(%(reasons)s))"
             " ORDER BY id FOR NO KEY UPDATE)"
             " UPDATE outbound_messages AS message SET status = 'pending', reason = NULL, due_at = NULL,"
-            " retries_before = message.retry_count, updated_at = statement_timestamp()"
+            " retries_before = message.retry_count, stops = 0, updated_at = statement_timestamp()"
             " FROM chosen WHERE message.id = chosen.id",
             {"campaign": campaign.pk, "status": status.value, "reasons": reasons},
         )
@@ -116,6 +116,6 @@ def _write_batches(campaign: Campaign, size: int) -> int:
             " SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(batch)s AS page"
             " FROM outbound_messages WHERE campaign_id = %(campaign)s AND status = 'pending') AS paged"
             " GROUP BY page ORDER BY page",
-            {"campaign": campaign.pk, "provider": dispatch.route(campaign), "batch": size},
+            {"campaign": campaign.pk, "provider": routing.route(campaign), "batch": size},
         )
         return int(cursor.rowcount)

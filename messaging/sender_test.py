@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from campaigns.dialogs import Verb
 from customers.forms import PhoneField
 from customers.models import Channel
-from messaging import accounts, dispatch, outcome_words
+from messaging import accounts, outcome_words, trial
 from messaging.models import Sender
 from messaging.providers.base import Accepted
 
@@ -61,7 +61,7 @@ class TestMessage(Verb):
         form = TestForm(self.request.POST or None, channels=channels)
         if self.request.method == "POST" and form.is_valid():
             asked = form.cleaned_data
-            outcome = dispatch.try_account(
+            outcome = trial.try_account(
                 self.sender.alias, channel=asked["channel"], phone=asked["phone"], text=asked["text"],
                 reference=secrets.token_hex(8),
             )  # fmt: skip

@@ -20,7 +20,7 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from campaigns.audience import InvalidAudience
 from campaigns.models import Campaign
-from messaging import bells, delivery, dispatch, errands, heartbeat, hooks, leases, recovery  # noqa: F401 (heartbeat: its receivers)
+from messaging import bells, delivery, dispatch, errands, heartbeat, hooks, launching, leases, recovery  # noqa: F401 (heartbeat: its receivers)
 from messaging.seats import Seats
 
 # So long a thread stays with one batch; then it is another campaign's turn, or the same one's again.
@@ -80,14 +80,14 @@ def launch(*, campaign_id: int, **_: Any) -> None:
         return
     try:
         ends = time.monotonic() + LAUNCH_TURN_SECONDS
-        more = dispatch.launch(campaign_id, stops=lambda: delivery.stopping.is_set() or time.monotonic() > ends)
+        more = launching.launch(campaign_id, stops=lambda: delivery.stopping.is_set() or time.monotonic() > ends)
     except InvalidAudience:
         # No sender is left for it. The rest is written when there is one again.
         delivery.stop(campaign_id)
         raise
     finally:
         _launching.release()
-    if more and (waiting := dispatch.next_launch()):
+    if more and (waiting := launching.next_launch()):
         bells.ring_launch(waiting)
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Least, Now
 
 from messaging import receipts
@@ -18,6 +18,9 @@ log = structlog.get_logger(__name__)
 
 # An answer is written down within OUTCOME_SECONDS or never.
 TRIED_FOR = timedelta(minutes=10)
+# But what says that somebody opted out: a look-up, or a late receipt that carries both names, may still tell whose it
+# is. Vendors repeat theirs for up to a week.
+WISHES_TRIED_FOR = timedelta(days=7)
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=1)
 # So many a transaction, and so many transactions a sweep: receipts of somebody else's messages must not hold it up.
 MOST, MOST_ROUNDS = 500, 10
@@ -43,7 +46,8 @@ def keep(alias: str, unmatched: Sequence[Receipt]) -> None:
 def try_again() -> int:
     """Apply those that are due, some hundred at a time; how many found their message and are gone.
 
-    Each that did not waits as long again as it has waited so far, and after ten minutes stays as it is.
+    Each that did not waits as long again as it has waited so far, and after ten minutes stays as it is; one that says
+    that somebody opted out does so after a week.
     """
     found = 0
     for _ in range(MOST_ROUNDS):
@@ -79,12 +83,14 @@ def _try(due: Sequence[UnmatchedReceipt]) -> int:
 
 def _wait(missed: set[int]) -> None:
     rows = UnmatchedReceipt.objects.filter(pk__in=missed)
-    given_up = rows.filter(received_at__lte=Now() - TRIED_FOR).update(tried_at=Now(), next_try_at=None)
-    rows.filter(received_at__gt=Now() - TRIED_FOR).update(
-        tried_at=Now(), next_try_at=Least(Now() + (Now() - F("received_at")), Now() + LONGEST_WAIT)
-    )
+    young, again = Q(received_at__gt=Now() - TRIED_FOR), Now() + (Now() - F("received_at"))
+    wishes = Q(opted_out=True, received_at__gt=Now() - WISHES_TRIED_FOR)
+    wishes_lost = rows.filter(~young & ~wishes, opted_out=True).count()
+    given_up = rows.filter(~young & ~wishes).update(tried_at=Now(), next_try_at=None)
+    rows.filter(~young & wishes).update(tried_at=Now(), next_try_at=again)
+    rows.filter(young).update(tried_at=Now(), next_try_at=Least(again, Now() + LONGEST_WAIT))
     if given_up:
-        log.warning("receipts_unmatched", receipts=given_up)
+        log.warning("receipts_unmatched", receipts=given_up, opted_out=wishes_lost)
 
 
 def _receipt(row: UnmatchedReceipt) -> Receipt:

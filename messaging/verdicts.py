@@ -1,5 +1,6 @@
 """Decides, without touching anything, what a provider's outcome makes of a message."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from messaging.models import Status
@@ -10,6 +11,9 @@ LONGEST_ERROR = 500
 LONGEST_PROVIDER_ID = 255
 # Also for a provider that says “slow down” and “at once” together.
 LEAST_WAIT_SECONDS = 1.0
+# A message that stopped its account so often, while the account took others, is failed: once may be credit that ended
+# in the middle of a slice, and then its owner fills it up before they resume.
+STOPS_LIMIT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +36,38 @@ class RetryPolicy:
 class Verdict:
     """What is to be written: the new status, why, and, for one that waits, for how long.
 
-    `failures` is how much `retry_count` rises.
+    `failures` is how much `retry_count` rises, `stops` how much the row's `stops` does.
     """
 
     status: Status
     reason: Reason | None = None
     error: str | None = None
     failures: int = 0
+    stops: int = 0
     wait_seconds: float | None = None
     provider_message_id: str = ""
 
 
-def verdict(outcome: Outcome, retry_count: int, policy: RetryPolicy, jitter: float) -> Verdict:
+def to_blame(outcomes: Sequence[Outcome], stops: Sequence[int], *, took_others: bool = False) -> list[bool]:
+    """Which messages of a slice are to blame for their own `StopAll`: then it says nothing of the account. Pure.
+
+    `stops` is how often each was to blame before. Where the account took others, it works. Where it took nobody, it is
+    the account; only when nothing is left but messages that were to blame before, the first of them is once more, so
+    that they come to an end, and an account that broke meanwhile costs one message a resume at the most. Of a slow
+    account a slice may be one message: there `took_others` says that the account took some just before.
+    """
+    if any(isinstance(outcome, Accepted) for outcome in outcomes):
+        return [isinstance(outcome, StopAll) for outcome in outcomes]
+    are_left = all(isinstance(outcome, StopAll) for outcome in outcomes) and all(stops)
+    is_alone = took_others and len(outcomes) == 1 and isinstance(outcomes[0], StopAll)
+    return [(are_left or is_alone) and place == 0 for place in range(len(outcomes))]
+
+
+def verdict(
+    outcome: Outcome, retry_count: int, policy: RetryPolicy, jitter: float, *, stops: int = 0, is_to_blame: bool = False
+) -> Verdict:
     """The verdict on one outcome of a message that was refused `retry_count` times before (or since its owner's last
-    retry). Pure.
+    retry), and was to blame for `stops` stops of its account. Pure.
     """
     match outcome:
         case Accepted(provider_message_id):
@@ -60,7 +82,7 @@ def verdict(outcome: Outcome, retry_count: int, policy: RetryPolicy, jitter: flo
             )
             return Verdict(Status.PENDING, Reason.THROTTLED, storable(error)[:LONGEST_ERROR], wait_seconds=wait)
         case StopAll(error):
-            return Verdict(Status.PENDING, Reason.PROVIDER_STOPPED, storable(error)[:LONGEST_ERROR])
+            return _stop(storable(error)[:LONGEST_ERROR], stops, is_to_blame=is_to_blame)
         case GiveUp(error):
             return Verdict(Status.FAILED, Reason.REJECTED, storable(error)[:LONGEST_ERROR])
         case OptedOut(error):
@@ -74,6 +96,12 @@ def _try_later(error: str, failures: int, policy: RetryPolicy, jitter: float) ->
         return Verdict(Status.FAILED, Reason.RETRIES_EXHAUSTED, error, failures=1)
     wait = policy.wait_seconds(failures, jitter)
     return Verdict(Status.PENDING, Reason.TEMPORARY_FAILURE, error, failures=1, wait_seconds=wait)
+
+
+def _stop(error: str, stops: int, *, is_to_blame: bool) -> Verdict:
+    if is_to_blame and stops + 1 >= STOPS_LIMIT:
+        return Verdict(Status.FAILED, Reason.STOPS_ACCOUNT, error, stops=1)
+    return Verdict(Status.PENDING, Reason.PROVIDER_STOPPED, error, stops=int(is_to_blame))
 
 
 def storable(text: str) -> str:

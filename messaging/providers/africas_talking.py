@@ -220,7 +220,10 @@ def _receipts(form: Mapping[str, str], received_at: datetime) -> list[Receipt]:
     report = partial(Receipt, said, received_at, provider_message_id=form["id"])
     if said != "failed":
         return [report()]
-    return [report(error=f"{form['status']}, {shown(why)}" if why else form["status"], opted_out=_is_opt_out(why))]
+    error = f"{form['status']}, {shown(why)}" if why else form["status"]
+    if _is_opt_out(why):
+        return [report(error=error, opted_out=True, to=phone(form.get("phoneNumber", "")))]
+    return [report(error=error)]
 
 
 def _is_opt_out(why: str) -> bool:

@@ -99,7 +99,9 @@ class Receipt:
     """What the vendor says later of a message that it took; raises `ValueError` when it makes no sense.
 
     It names the message by our `reference`, or by the vendor's own id. `at` carries its offset; `error` is for people,
-    without the phone. `opted_out` says that the vendor did not deliver because the person does not want it.
+    without the phone. `opted_out` says that the vendor did not deliver because the person does not want it; `to` is
+    then the person's number in E.164, where the receipt says it, and `channel` what it was sent by: the wish counts
+    also when nobody knows the message.
     """
 
     status: Literal["sent", "delivered", "read", "failed"]
@@ -108,6 +110,8 @@ class Receipt:
     provider_message_id: str = ""
     error: str = ""
     opted_out: bool = False
+    to: str = ""
+    channel: Literal["sms", "whatsapp"] = "sms"
 
     def __post_init__(self) -> None:
         """Refuse a status that is none, a time without offset, and a receipt of nothing."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from messaging.providers import abreast
 from messaging.providers.base import Envelope, GiveUp, Outcome, SlowDown, StopAll, TryLater, Unknown
 from messaging.providers.pacing import TOGETHER_SECONDS
 from messaging.providers.reading import shown
@@ -37,7 +38,9 @@ async def submit(
     of two requests.
     """
     groups = together(envelopes, asyncio.get_running_loop().time(), most=most, alike=alike)
-    answers = await asyncio.gather(*(_hand_over([envelopes[place] for place in group], call) for group in groups))
+    answers = await abreast.groups(
+        [[envelopes[place] for place in group] for group in groups], lambda group: _hand_over(group, call)
+    )
     outcomes = {
         place: outcome
         for group, answer in zip(groups, answers, strict=True)
@@ -108,5 +111,5 @@ async def _hand_over(envelopes: Sequence[Envelope], call: Call) -> Sequence[Outc
         return answer
     if len(envelopes) == 1:
         return [answer.outcome]
-    alone = await asyncio.gather(*(_hand_over([envelope], call) for envelope in envelopes))
+    alone = await abreast.groups([[envelope] for envelope in envelopes], lambda one: _hand_over(one, call))
     return [outcome for (outcome,) in alone]

@@ -3,10 +3,10 @@
 Its defaults are what the engine is measured and attacked with: a POST of JSON.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
+from messaging.providers import abreast
 from messaging.providers.base import (
     Accepted,
     Answer,
@@ -145,11 +145,11 @@ class Http:
 
     async def submit(self, envelopes: Sequence[Envelope]) -> list[Outcome]:
         """An outcome for each envelope, sent each at its time and none waiting for another."""
-        return list(await asyncio.gather(*map(self._send, envelopes)))
+        return await abreast.each(envelopes, self._send)
 
     async def look_up(self, references: Sequence[str]) -> list[Outcome | None]:
         """What became of each: `Accepted`, `GiveUp` when it never was, None when that cannot be told now."""
-        return list(await asyncio.gather(*map(self._ask, references)))
+        return await abreast.abreast(references, self._ask, broken=lambda *_: None)
 
     def verify(self, hook: Hook) -> None:
         """Raise `Forged` unless the vendor signed it; without `signature` it is known by the door's secret path."""

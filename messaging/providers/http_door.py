@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar, cast
 
 from messaging.providers.base import Answer, Hook, Malformed, Receipt, Reply
-from messaging.providers.reading import compare, dig, moment, shown, signature, spelt, writer, written_at
+from messaging.providers.reading import compare, dig, moment, phone, shown, signature, spelt, writer, written_at
 
 STATUSES = frozenset({"sent", "delivered", "read", "failed", "opted_out"})
 Table = TypeVar("Table")
@@ -21,10 +21,14 @@ class Receipts:
     id: str = "id"
     at: str = ""
     error: str = ""
+    to: str = ""
+    channel: str = "sms"
     list: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a status that is none of ours."""
+        """Refuse a status that is none of ours, and a channel that is none."""
+        if self.channel not in ("sms", "whatsapp"):
+            raise ValueError(f"receipts.channel is sms or whatsapp, and not {self.channel!r}")
         if wrong := set(self.statuses.values()) - STATUSES:
             raise ValueError(f"receipts.statuses knows {sorted(STATUSES)}, and not {sorted(wrong)}")
 
@@ -43,6 +47,8 @@ class Receipts:
                 provider_message_id=str(_word(item, self.id, hook) or ""),
                 error=_error(word, code) if status in ("failed", "opted_out") else "",
                 opted_out=status == "opted_out",
+                to=phone(_word(item, self.to, hook)) if self.to and status == "opted_out" else "",
+                channel=cast(Literal["sms", "whatsapp"], self.channel),
             )
         except ValueError as wrong:
             raise Malformed(str(wrong)) from None

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from messaging.providers import calls
+from messaging.providers import abreast, calls
 from messaging.providers.base import (
     Accepted,
     Answer,
@@ -105,7 +105,10 @@ class Infobip:
     async def look_up(self, references: Sequence[str]) -> list[Outcome | None]:
         """What the vendor's log, which goes back 48 hours, says of each: `GiveUp` for what it rejected or never got."""
         slices = [references[first : first + IDS_A_QUESTION] for first in range(0, len(references), IDS_A_QUESTION)]
-        return [answer for answers in await asyncio.gather(*map(self._ask, slices)) for answer in answers]
+        asked: list[list[Outcome | None]] = await abreast.abreast(
+            slices, self._ask, broken=lambda each, _: [None] * len(each)
+        )
+        return [answer for answers in asked for answer in answers]
 
     def verify(self, hook: Hook) -> None:
         """Raise `Forged` unless it carries what `webhook_basic` or `webhook_header` demands."""

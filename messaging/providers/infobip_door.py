@@ -79,7 +79,8 @@ def _receipts(result: Mapping[str, Any], received_at: datetime) -> Sequence[Rece
     if said != "failed":
         return [Receipt(said, at, reference or named, named)]
     is_opt_out = number in OPT_OUTS or code(dig(result, "error.id")) in OPT_OUT_ERRORS
-    return [Receipt(said, at, reference or named, named, _why(result), is_opt_out)]
+    to = phone(result.get("to", "")) if is_opt_out else ""
+    return [Receipt(said, at, reference or named, named, _why(result), is_opt_out, to)]
 
 
 def _why(result: Mapping[str, Any]) -> str:

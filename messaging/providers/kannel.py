@@ -4,11 +4,11 @@ What it answers was read off Debian's kannel 1.4.5-12 and the texts in its smsbo
 with its fake SMSC and with an SMPP server behind it, all on 2026-11-25 (tests/peers/test_kannel.py asks it anew).
 """
 
-import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
+from messaging.providers import abreast
 from messaging.providers.base import (
     Accepted,
     Answer,
@@ -123,7 +123,7 @@ class Kannel:
 
     async def submit(self, envelopes: Sequence[Envelope]) -> list[Outcome]:
         """An outcome for each envelope, posted each at its time and none waiting for another."""
-        return list(await asyncio.gather(*map(self._post, envelopes)))
+        return await abreast.each(envelopes, self._post)
 
     async def _post(self, envelope: Envelope) -> Outcome:
         headers = {"X-Kannel-To": envelope.to, "X-Kannel-Coding": "0" if GSM7.issuperset(envelope.text) else "2"}

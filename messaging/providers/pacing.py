@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
 
+from messaging.providers import abreast
 from messaging.providers.base import Envelope, Outcome
 
 # What is due within this time goes together: the limiter allows so much at once.
@@ -26,4 +27,4 @@ async def paced(
         await asyncio.sleep(group[0].not_before - asyncio.get_running_loop().time())
         return await submit(group)
 
-    return [outcome for outcomes in await asyncio.gather(*map(at_its_time, groups)) for outcome in outcomes]
+    return [outcome for outcomes in await abreast.groups(groups, at_its_time) for outcome in outcomes]

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, ClassVar, Literal, get_args
 
+from messaging.providers import abreast
 from messaging.providers.base import (
     Accepted,
     Capabilities,
@@ -139,7 +140,7 @@ class Sns:
 
     async def submit(self, envelopes: Sequence[Envelope]) -> list[Outcome]:
         """An outcome for each envelope, published each at its time and none waiting for another."""
-        return list(await asyncio.gather(*map(self._publish, envelopes)))
+        return await abreast.each(envelopes, self._publish)
 
     async def _publish(self, envelope: Envelope) -> Outcome:
         await asyncio.sleep(envelope.not_before - asyncio.get_running_loop().time())

@@ -1,6 +1,5 @@
 """Telnyx: SMS by one POST of JSON a message. Read at https://developers.telnyx.com/docs/messaging on 2026-11-25."""
 
-import asyncio
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,6 +9,7 @@ from urllib.parse import parse_qsl
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from messaging.providers import abreast
 from messaging.providers.base import (
     Accepted,
     Answer,
@@ -96,7 +96,7 @@ class Telnyx:
 
     async def submit(self, envelopes: Sequence[Envelope]) -> list[Outcome]:
         """An outcome for each envelope, posted each at its time and none waiting for another."""
-        return list(await asyncio.gather(*map(self._post, envelopes)))
+        return await abreast.each(envelopes, self._post)
 
     async def _post(self, envelope: Envelope) -> Outcome:
         body = {**self._from, "to": envelope.to, "text": envelope.text}
@@ -217,7 +217,8 @@ def _receipts(payload: Mapping[str, Any], at: datetime) -> list[Receipt | Reply]
     if status is None:
         return []
     fault = dig(payload, "errors.0") if status == "failed" else None
-    return [Receipt(status, at, reference, message_id, _error(fault), opted_out=_is_stopped(fault))]
+    to = phone(dig(payload, "to.0.phone_number")) if _is_stopped(fault) else ""
+    return [Receipt(status, at, reference, message_id, _error(fault), _is_stopped(fault), to)]
 
 
 def _replies(payload: Mapping[str, Any], at: datetime) -> list[Receipt | Reply]:

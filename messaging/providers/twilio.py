@@ -4,7 +4,6 @@ Facts read on 2026-11-25 in Twilio's OpenAPI description (2010-04-01) and its Py
 "unverified" was found in no source of Twilio's own.
 """
 
-import asyncio
 import json
 import re
 from base64 import b64encode
@@ -14,6 +13,7 @@ from hmac import compare_digest
 from typing import ClassVar, Literal
 from urllib.parse import parse_qsl, urlsplit
 
+from messaging.providers import abreast
 from messaging.providers.base import (
     Accepted,
     Answer,
@@ -117,7 +117,7 @@ class Twilio:
 
     async def submit(self, envelopes: Sequence[Envelope]) -> list[Outcome]:
         """An outcome for each envelope, posted each at its time and none waiting for another."""
-        return list(await asyncio.gather(*map(self._post, envelopes)))
+        return await abreast.each(envelopes, self._post)
 
     async def _post(self, envelope: Envelope) -> Outcome:
         if envelope.template and not re.fullmatch(r"HX[0-9a-f]{32}", envelope.template.name):
@@ -221,6 +221,7 @@ def _receipt(word: str, fields: dict[str, str], hook: Hook) -> list[Receipt]:
     if status is None:
         return []
     code = fields.get("ErrorCode", "") if status == "failed" else ""
+    is_opt_out, to = code == "21610", fields.get("To", "")
     return [
         Receipt(
             status,
@@ -228,7 +229,9 @@ def _receipt(word: str, fields: dict[str, str], hook: Hook) -> list[Receipt]:
             reference=hook.query.get("reference", ""),
             provider_message_id=fields.get("MessageSid", ""),
             error=_words(code) if code else (f"{word}, without a code" if status == "failed" else ""),
-            opted_out=code == "21610",
+            opted_out=is_opt_out,
+            to=phone(to.removeprefix("whatsapp:")) if is_opt_out else "",
+            channel="whatsapp" if to.startswith("whatsapp:") else "sms",
         )
     ]
 

@@ -4,7 +4,6 @@ Facts read on 2026-11-25: the calls in Meta's OpenAPI description (v23.0), the w
 and in the open-source client pywa 4.5. What is marked "unverified" was found in none of them.
 """
 
-import asyncio
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from hashlib import blake2b
 from hmac import compare_digest
 from typing import Any, ClassVar, Literal
 
+from messaging.providers import abreast
 from messaging.providers.base import (
     Accepted,
     Answer,
@@ -100,7 +100,7 @@ class WhatsAppCloud:
 
     async def submit(self, envelopes: Sequence[Envelope]) -> list[Outcome]:
         """An outcome for each envelope, posted each at its time and none waiting for another."""
-        return list(await asyncio.gather(*map(self._post, envelopes)))
+        return await abreast.each(envelopes, self._post)
 
     async def _post(self, envelope: Envelope) -> Outcome:
         heard = await self._web.call(
@@ -236,6 +236,8 @@ def _receipt(status: dict[str, Any], received_at: datetime) -> Receipt:
         provider_message_id=str(status.get("id") or ""),
         error="" if status["status"] != "failed" else "failed, without a code" if code is None else _words(code),
         opted_out=code == OPTED_OUT,
+        to=phone(status.get("recipient_id")) if code == OPTED_OUT else "",
+        channel="whatsapp",
     )
 
 

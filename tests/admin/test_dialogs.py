@@ -10,7 +10,7 @@ from django.utils import timezone
 from campaigns.audience import listed
 from campaigns.models import Campaign, Status
 from customers import consent
-from messaging import dispatch
+from messaging import dispatch, launching
 from messaging.models import OutboundMessage
 from messaging.providers.base import StopAll
 from messaging.providers.memory import Memory
@@ -120,7 +120,7 @@ def test_send_says_to_how_many_and_does_it_only_when_confirmed(marketer: Client,
     campaign.refresh_from_db()
     assert campaign.status == Status.SENDING
     assert campaign.launched_by_id == int(marketer.session["_auth_user_id"])
-    while dispatch.launch_step(campaign.pk):
+    while launching.launch_step(campaign.pk):
         pass
     deliver_due()
     assert stats(campaign) == {"sent": 4, "skipped": 1}

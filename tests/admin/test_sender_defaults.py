@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from campaigns.audience import Everybody
 from campaigns.models import Campaign
-from messaging import dispatch
+from messaging import dispatch, launching, routing, rows
 from messaging.models import MessageBatch, OutboundMessage, Sender
 from messaging.providers.memory import Memory
 from tests import factories
@@ -52,10 +52,10 @@ def test_taking_the_default_from_waiting_campaigns_is_asked_about_and_done_when_
 
     assert "1 SMS campaign that names no sender would go out by “memory” and no longer by “line”" in asked
     assert Sender.objects.get(pk=sender.pk).is_default_sms
-    assert dispatch.route(campaign) == "line"
+    assert routing.route(campaign) == "line"
 
     assert change(operator, sender, moves="on").status_code == 302
-    assert dispatch.route(campaign) == "memory"
+    assert routing.route(campaign) == "memory"
 
 
 def test_giving_a_default_moves_campaigns_away_from_the_settings_and_is_asked_about_too(
@@ -83,18 +83,18 @@ def test_where_no_other_account_serves_the_campaigns_would_pause_and_the_page_sa
 def test_a_campaign_that_is_still_being_written_counts_and_one_that_waits_for_its_audience(
     operator: Client, rented: list[Rented], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "PAGE", 2)
+    monkeypatch.setattr(rows, "PAGE", 2)
     sender = rent(is_default_sms=True)
     factories.customers(3)
-    launching = factories.CampaignFactory.create()
-    dispatch.send(launching, Everybody(), by=None)
-    assert dispatch.launch_step(launching.pk)
+    halfway = factories.CampaignFactory.create()
+    dispatch.send(halfway, Everybody(), by=None)
+    assert launching.launch_step(halfway.pk)
     factories.CampaignFactory.create().revise(scheduled_at=timezone.now() + timedelta(days=1))
 
     assert "2 SMS campaigns" in errors(change(operator, sender))
     assert change(operator, sender, moves="on").status_code == 302
 
-    while dispatch.launch_step(launching.pk):
+    while launching.launch_step(halfway.pk):
         pass
     assert list(MessageBatch.objects.order_by("pk").values_list("provider", flat=True)) == ["line", "memory"]
 

@@ -10,7 +10,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 
 from customers import consent
-from messaging import bells, delivery, hooks, inbound, leases, providers, receipts, recovery, tasks, unmatched
+from messaging import bells, delivery, hooks, inbound, leases, providers, receipts, recovery, settling, tasks, unmatched
 from messaging.models import HookEvent, OutboundMessage, Reply, Status, UnmatchedReceipt
 from messaging.providers import base
 from messaging.providers.base import Malformed, Receipt
@@ -441,7 +441,7 @@ def test_the_providers_id_is_written_down_also_when_a_receipt_by_reference_was_f
     assert lease is not None
     rows = delivery._mark(lease, after=0, limit=3)
     receipts.apply("memory", [Receipt("delivered", NOON, reference=str(early.pk))])
-    delivery._settle(
+    settling.settle(
         lease, [row[0] for row in rows], [Verdict(Status.SENT, provider_message_id=f"SM{row[0]}") for row in rows]
     )
 
@@ -464,3 +464,102 @@ def test_replies_are_kept_once_by_the_vendors_id(monkeypatch: pytest.MonkeyPatch
     assert [each.alias for each in kept] == ["a", "b"]
     assert (kept[0].text, kept[0].to, kept[0].wish, kept[0].at) == ("STOP", "254700", "opt_out", NOON)
     assert Reply.objects.filter(provider_message_id="").count() == 2
+
+
+# --- opt-outs of nobody knows whom ---
+
+
+def opt_out_of(**fields: Any) -> Receipt:
+    return Receipt("failed", NOON, **{"opted_out": True} | fields)
+
+
+def test_an_opt_out_that_names_no_message_but_a_number_counts_at_once() -> None:
+    hit = opt_out_of(provider_message_id="SM1", to="+254712345678", channel="whatsapp")
+
+    for _ in range(2):
+        assert receipts.apply(ALIAS, [hit]).unmatched == [hit]
+
+    assert consent.state("+254712345678", "whatsapp") == "opted_out"
+    assert consent.state("+254712345678", "sms") is None
+    [event] = consent.history("+254712345678")
+    assert (event.source, event.note, event.at, event.message_id) == ("provider", ALIAS, NOON, None)
+
+
+def test_a_receipt_that_is_no_opt_out_opts_nobody_out_whatever_number_it_names() -> None:
+    receipts.apply(ALIAS, [Receipt("failed", NOON, provider_message_id="SM1", to="+254712345678")])
+
+    assert consent.state("+254712345678", "sms") is None
+
+
+@pytest.mark.parametrize("number", ["CLARION", "40404", "+2547\x00", ""])
+def test_a_number_that_is_none_costs_no_other_receipt_its_effect(number: str) -> None:
+    [message] = sent_messages(1)
+
+    applied = receipts.apply(
+        ALIAS, [opt_out_of(provider_message_id="SM1", to=number), Receipt("delivered", NOON, reference=str(message.pk))]
+    )
+
+    assert (applied.moved, len(applied.unmatched)) == (1, 1)
+
+
+def test_the_number_of_a_known_message_is_the_one_that_we_wrote_to() -> None:
+    [message] = sent_messages(1)
+
+    receipts.apply(ALIAS, [opt_out_of(reference=str(message.pk), to="+254700000000")])
+
+    assert consent.state(message.address, "sms") == "opted_out"
+    assert consent.state("+254700000000", "sms") is None
+
+
+def test_an_opt_out_that_answers_to_our_answer_is_that_of_who_had_written() -> None:
+    reply = Reply.objects.create(alias=ALIAS, channel="sms", phone="+254712345678", text="HELP", at=NOON)
+    other = Reply.objects.create(alias="other", channel="sms", phone="+254712345679", text="HELP", at=NOON)
+
+    applied = receipts.apply(ALIAS, [opt_out_of(reference=f"reply-{each.pk}") for each in (reply, other)])
+
+    assert consent.state("+254712345678", "sms") == "opted_out"
+    assert consent.state("+254712345679", "sms") is None
+    assert [each.reference for each in applied.unmatched] == [f"reply-{other.pk}"]
+
+
+def test_a_tests_opt_out_of_nobody_knows_whom_is_kept_to_be_looked_at_and_any_other_receipt_of_it_is_not() -> None:
+    knock(said("test-1", "failed", opted_out=True), said("test-2", "failed"), said("reply-99", "delivered"))
+
+    work_off_all()
+
+    row = UnmatchedReceipt.objects.get()
+    assert (row.reference, row.opted_out) == ("test-1", True)
+
+
+def test_an_opt_out_finds_its_message_also_when_it_is_known_days_later() -> None:
+    [message] = sent_messages(1)
+    OutboundMessage.objects.filter(pk=message.pk).update(provider_message_id="")
+    knock(said("", "failed", id="SM1", opted_out=True), said("", "delivered", id="SM2"))
+    work_off_all()
+    UnmatchedReceipt.objects.update(received_at=Now() - timedelta(days=3), next_try_at=Now())
+    unmatched.try_again()
+    assert list(UnmatchedReceipt.objects.filter(next_try_at=None).values_list("opted_out", flat=True)) == [False]
+    wish = UnmatchedReceipt.objects.get(opted_out=True)
+    assert wish.next_try_at is not None
+    assert (wish.next_try_at - wish.tried_at).days in (2, 3), "as long again as it has waited"
+
+    OutboundMessage.objects.filter(pk=message.pk).update(provider_message_id="SM1")
+    wait_is_over()
+    assert unmatched.try_again() == 1
+
+    assert consent.state(message.address, "sms") == "opted_out"
+
+
+def test_an_opt_out_that_nobody_knows_after_a_week_stays_in_the_list_as_what_it_is(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    knock(said("", "failed", id="SM1", opted_out=True), said("", "sent", id="SM2"))
+    work_off_all()
+    UnmatchedReceipt.objects.update(received_at=Now() - timedelta(days=8), next_try_at=Now())
+
+    unmatched.try_again()
+
+    assert UnmatchedReceipt.objects.filter(next_try_at=None, opted_out=True).count() == 1
+    [line] = [record.msg for record in caplog.records if "receipts_unmatched" in str(record.msg)]
+    assert isinstance(line, dict)
+    assert (line["receipts"], line["opted_out"]) == (2, 1)

@@ -15,7 +15,7 @@ from customers import consent
 from customers.models import ConsentAnswer, ConsentEvent
 from messaging import answers, errands, inbound, receipts
 from messaging.models import OutboundMessage, Reply
-from messaging.providers.base import Accepted, GiveUp, Outcome, Receipt, StopAll, TryLater, Unknown
+from messaging.providers.base import Accepted, GiveUp, OptedOut, Outcome, Receipt, StopAll, TryLater, Unknown
 from messaging.providers.base import Reply as Said
 from messaging.providers.memory import Memory
 from tests import factories
@@ -203,6 +203,18 @@ def test_an_answer_is_tried_again_only_when_it_was_surely_not_taken(
     Reply.objects.update(answer_until=timezone.now() - timedelta(seconds=1))
     answers.answer_due()
     assert len(outbox.outbox) == (2 if status == "due" else 1)
+
+
+def test_what_the_vendor_says_of_an_opt_out_when_it_is_handed_an_answer_is_kept(outbox: Memory) -> None:
+    outbox.answer = lambda _envelope: OptedOut("on the block list")
+    reply = hear("HELP")
+
+    answers.answer_due()
+
+    reply.refresh_from_db()
+    assert (reply.answer_status, reply.answer_error) == ("failed", "on the block list")
+    event = ConsentEvent.objects.get()
+    assert (event.phone, event.state, event.source, event.note) == (PHONE, "opted_out", "provider", ALIAS)
 
 
 def test_a_confirmation_that_would_come_later_than_five_minutes_is_not_sent(outbox: Memory) -> None:

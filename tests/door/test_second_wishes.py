@@ -5,14 +5,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 
 from customers import consent
 from customers.models import ConsentState
 from messaging import accounts, hooks, inbound, senders
-from messaging.models import Reply
+from messaging.models import HookEvent, Reply
 from messaging.providers.base import Reply as Said
+from messaging.purge import purge_received
 from tests.door.knocking import address
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +67,58 @@ def test_a_start_that_the_vendor_repeats_does_not_undo_the_stop_in_between() -> 
     tell("gateway", **{"from": PHONE, "text": "START"})
 
     assert consent.state(PHONE, "sms") == ConsentState.OPTED_OUT
+
+
+def forget_requests() -> None:
+    """As `manage.py purge` does when they are old."""
+    HookEvent.objects.update(received_at=Now() - timedelta(days=91))
+    assert sum(purge_received(timedelta(days=90))) > 0
+
+
+@pytest.mark.usefixtures("vendors")
+@pytest.mark.parametrize("more", [{}, {"id": "1"}, {"at": "2026-11-20 08:00:00"}, {"at": "2999-01-01"}])
+def test_an_old_start_replayed_when_its_request_is_purged_does_not_undo_the_stop(more: dict[str, str]) -> None:
+    tell("gateway", **{"from": PHONE, "text": "START"} | more)
+    tell("gateway", **{"from": PHONE, "text": "STOP"})
+    forget_requests()
+
+    tell("gateway", **{"from": PHONE, "text": "START"} | more)
+
+    assert consent.state(PHONE, "sms") == ConsentState.OPTED_OUT
+
+
+@pytest.mark.usefixtures("vendors")
+def test_a_start_that_may_be_old_is_left_to_a_person_and_not_answered() -> None:
+    tell("gateway", **{"from": PHONE, "text": "START"})
+    tell("gateway", **{"from": PHONE, "text": "STOP"})
+    forget_requests()
+
+    tell("gateway", **{"from": PHONE, "text": "START"})
+
+    reply = Reply.objects.latest("id")
+    assert (reply.wish, reply.heard, reply.answer_status) == ("opt_in", "among_others", "")
+
+
+@pytest.mark.usefixtures("vendors")
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        ({"id": "1"}, {"id": "2"}),
+        ({"text": "START"}, {"text": "Start!"}),
+        ({"at": "2026-11-20 08:00:00"}, {"at": ""}),
+    ],
+)
+def test_who_starts_anew_is_written_to_again(first: dict[str, str], again: dict[str, str]) -> None:
+    """By a new id, in other words, or at a time of which the vendor says that it is later than the STOP."""
+    start = {"from": PHONE, "text": "START"}
+    tell("gateway", **start | first)
+    tell("gateway", **{"from": PHONE, "text": "STOP"})
+    if "at" in again:
+        again = {"at": str(timezone.now())}
+
+    tell("gateway", **start | again)
+
+    assert consent.state(PHONE, "sms") == ConsentState.OPTED_IN
 
 
 @pytest.mark.usefixtures("vendors")

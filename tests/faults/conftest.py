@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from messaging import dispatch, tasks
+from messaging import rows, tasks
 from tests.faults.broker import Broker
 from tests.faults.stack import ALIAS, Stack
 
@@ -21,7 +21,7 @@ def stack(transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("CELERY_BROKER_URL", f"redis+socket://{stack.broker.socket}?virtual_host=0")
     # Connections to the broker that other tests ring.
     monkeypatch.setattr(tasks.deliver.app, "_pool", None)
-    monkeypatch.setattr(dispatch, "BATCH", 100)
+    monkeypatch.setattr(rows, "BATCH", 100)
     # What the workers have under this name is in the stack's environment; here it is only routed to.
     settings.MESSAGE_PROVIDERS = settings.MESSAGE_PROVIDERS | {ALIAS: settings.MESSAGE_PROVIDERS["memory"]}
     settings.MESSAGE_ROUTES = {"sms": ALIAS, "whatsapp": ALIAS}

@@ -6,7 +6,7 @@ from django.db import connection
 
 from campaigns.audience import Everybody, listed
 from campaigns.models import Campaign, CampaignProgress
-from messaging import delivery, dispatch, leases, recovery
+from messaging import delivery, dispatch, launching, leases, recovery
 from messaging.models import OutboundMessage
 from messaging.throttle import Grant
 from tests import factories
@@ -25,7 +25,7 @@ def sending_campaign(count: int = 3, **fields: Any) -> Campaign:
 def send_to_everybody(campaign: Campaign) -> Campaign:
     """Send it to everybody and write all its rows."""
     dispatch.send(campaign, Everybody(), by=None)
-    while dispatch.launch_step(campaign.pk):
+    while launching.launch_step(campaign.pk):
         pass
     campaign.refresh_from_db()
     return campaign

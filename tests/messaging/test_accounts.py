@@ -9,7 +9,19 @@ from django.db.models.functions import Now
 
 from campaigns.audience import CustomerList, Everybody, InvalidAudience
 from campaigns.models import Status
-from messaging import accounts, adapters, alerts, delivery, dispatch, leases, providers, secrets, senders, tasks
+from messaging import (
+    accounts,
+    adapters,
+    alerts,
+    delivery,
+    dispatch,
+    leases,
+    providers,
+    routing,
+    secrets,
+    senders,
+    tasks,
+)
 from messaging.checks import every_sender_can_be_made
 from messaging.models import Alert, OutboundMessage, Sender
 from messaging.providers.base import Accepted, Envelope, Outcome, StopAll
@@ -231,11 +243,11 @@ def test_a_campaign_goes_out_by_the_sender_it_names_else_the_channels_default_el
     rent("named")
     default = rent("chosen", is_default_sms=True)
     draft = factories.CampaignFactory.build
-    assert dispatch.route(draft(sender="named")) == "named"
-    assert dispatch.route(draft()) == "chosen"
-    assert dispatch.route(draft(channel="whatsapp")) == "memory"
+    assert routing.route(draft(sender="named")) == "named"
+    assert routing.route(draft()) == "chosen"
+    assert routing.route(draft(channel="whatsapp")) == "memory"
     senders.remove(default)
-    assert dispatch.route(draft()) == "memory"
+    assert routing.route(draft()) == "memory"
 
 
 @pytest.mark.parametrize(

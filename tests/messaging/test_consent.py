@@ -14,7 +14,7 @@ from campaigns.audience import listed
 from campaigns.models import Campaign
 from customers import consent
 from customers.models import Consent, ConsentEvent, ConsentState
-from messaging import delivery, dispatch, leases, second_chances, vendor_opt_outs
+from messaging import delivery, dispatch, leases, second_chances, settling, trial, vendor_opt_outs
 from messaging.models import OutboundMessage, Status
 from messaging.providers.base import Accepted, GiveUp, OptedOut, Outcome
 from messaging.providers.memory import Memory
@@ -171,7 +171,7 @@ def test_an_estimate_counts_the_silent_apart_and_a_test_to_them_is_refused(outbo
     campaign = factories.CampaignFactory.create()
 
     found = dispatch.estimate(campaign, listed([willing.pk, unwilling.pk, silent.pk]))
-    refused = dispatch.send_test(campaign, phone=silent.phone, text="Hi", reference="1")
+    refused = trial.send_test(campaign, phone=silent.phone, text="Hi", reference="1")
 
     assert (found.recipients, found.opted_out, found.no_consent) == (3, 1, 1)
     assert isinstance(refused, OptedOut)
@@ -228,8 +228,8 @@ def test_a_late_answer_of_a_lost_lease_is_recorded_all_the_same() -> None:
         cursor.execute("UPDATE message_batches SET lease = NULL, leased_until = NULL")
         cursor.execute("UPDATE outbound_messages SET status = 'unknown', reason = 'worker_lost'")
 
-    with pytest.raises(delivery.LeaseLost):
-        delivery._settle(lease, [row[0]], delivery._verdicts([row], [OptedOut("blacklisted")]))
+    with pytest.raises(leases.LeaseLost):
+        settling.settle(lease, [row[0]], delivery._verdicts([row], [OptedOut("blacklisted")]))
 
     assert reasons(campaign) == [("unknown", "worker_lost")]
     assert consent.state(message.address, "sms") == ConsentState.OPTED_OUT
@@ -239,7 +239,7 @@ def test_a_late_answer_of_a_lost_lease_is_recorded_all_the_same() -> None:
 def test_an_outcome_that_is_written_again_is_recorded_once(outbox: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     """The commit went through and its answer was lost: the worker cannot know, and writes again."""
     answer_by(outbox, a=OptedOut("stop"))
-    settle = delivery._settle
+    settle = settling.settle
     lost: list[bool] = []
 
     def settle_and_lose(*arguments: Any) -> None:
@@ -248,7 +248,7 @@ def test_an_outcome_that_is_written_again_is_recorded_once(outbox: Memory, monke
             lost.append(True)
             raise OperationalError("the connection is lost")
 
-    monkeypatch.setattr(delivery, "_settle", settle_and_lose)
+    monkeypatch.setattr(settling, "settle", settle_and_lose)
     lettered("a")
 
     deliver_due()
@@ -271,7 +271,7 @@ def test_when_the_outcome_is_not_written_neither_is_the_wish(outbox: Memory, mon
     note = vendor_opt_outs.note
     monkeypatch.setattr(vendor_opt_outs, "note", fail)
     with pytest.raises(ZeroDivisionError):
-        delivery._settle(lease, [row[0]], delivery._verdicts([row], [OptedOut("stop")]))
+        settling.settle(lease, [row[0]], delivery._verdicts([row], [OptedOut("stop")]))
 
     assert not ConsentEvent.objects.exists()
     assert not Consent.objects.exists()

@@ -10,7 +10,7 @@ from pytest_django import Settings
 from campaigns.models import Campaign
 from customers import consent
 from customers.models import Customer
-from messaging import alerts, delivery, leases, recovery, throttle
+from messaging import alerts, delivery, leases, recovery, settling, throttle
 from messaging.models import Alert, MessageBatch, OutboundMessage
 from messaging.providers.base import (
     Accepted,
@@ -313,7 +313,7 @@ def test_a_campaign_deleted_while_on_the_wire_makes_no_error(outbox: Memory) -> 
     rows = delivery._mark(lease, after=0, limit=10)
     Campaign.objects.filter(pk=campaign.pk).delete()
 
-    with pytest.raises(delivery.LeaseLost):
+    with pytest.raises(leases.LeaseLost):
         delivery._deliver_slice(lease, rows, FREE, begun=10**12)
     assert not OutboundMessage.objects.exists()
 
@@ -363,7 +363,7 @@ def test_a_late_answer_settles_what_became_unknown(outbox: Memory) -> None:
     answers: Iterator[Outcome] = iter([Accepted("x"), TryLater("busy"), GiveUp("no such number")])
     outbox.answer = lambda _envelope: next(answers)
 
-    with pytest.raises(delivery.LeaseLost):
+    with pytest.raises(leases.LeaseLost):
         delivery._deliver_slice(lease, rows, FREE, begun=10**12)
 
     assert statuses(campaign) == ["sent", "unknown", "failed"]
@@ -437,7 +437,7 @@ def test_a_slice_is_two_writes_whatever_its_size(
 def test_a_short_absence_of_the_database_costs_no_outcome(outbox: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     campaign = sending_campaign(2)
     lease = leased()
-    settle, faults = delivery._settle, iter([OperationalError("gone"), OperationalError("gone")])
+    settle, faults = settling.settle, iter([OperationalError("gone"), OperationalError("gone")])
 
     def settle_at_the_third_try(*args: object) -> None:
         fault = next(faults, None)
@@ -445,7 +445,7 @@ def test_a_short_absence_of_the_database_costs_no_outcome(outbox: Memory, monkey
             raise fault
         settle(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(delivery, "_settle", settle_at_the_third_try)
+    monkeypatch.setattr(settling, "settle", settle_at_the_third_try)
     monkeypatch.setattr(connection, "close", lambda: None)  # the test's transaction lives in this connection
 
     delivery.deliver(lease)
@@ -474,7 +474,7 @@ def test_an_outcome_that_could_not_be_written_before_the_lease_ran_out_is_writte
 ) -> None:
     campaign = sending_campaign(2)
     lease = leased()
-    settle, tries = delivery._settle, iter([True])
+    settle, tries = settling.settle, iter([True])
 
     def settle_after_the_lease(*args: object) -> None:
         if next(tries, False):
@@ -483,7 +483,7 @@ def test_an_outcome_that_could_not_be_written_before_the_lease_ran_out_is_writte
             raise OperationalError("gone for longer than the lease")
         settle(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(delivery, "_settle", settle_after_the_lease)
+    monkeypatch.setattr(settling, "settle", settle_after_the_lease)
     monkeypatch.setattr(connection, "close", lambda: None)  # the test's transaction lives in this connection
 
     assert delivery.deliver(lease) is None

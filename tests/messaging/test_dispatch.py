@@ -13,7 +13,7 @@ from campaigns.audience import CustomerList, Everybody, InvalidAudience, listed
 from campaigns.models import Campaign, IllegalTransition
 from customers import consent
 from customers.models import Customer
-from messaging import dispatch
+from messaging import dispatch, launching, rows
 from messaging.models import Alert, Launch, MessageBatch, OutboundMessage
 from messaging.providers.memory import Memory
 from tests import factories
@@ -154,17 +154,17 @@ def test_an_audience_is_given_once_also_to_a_scheduled_campaign() -> None:
 def test_everybody_is_written_in_steps_that_continue_where_the_last_one_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(dispatch, "PAGE", 4)
+    monkeypatch.setattr(rows, "PAGE", 4)
     factories.customers(10)
     campaign = factories.CampaignFactory.create()
 
     queued = dispatch.send(campaign, Everybody(), by=None)
     assert (queued.launching, queued.expected, queued.messages_queued) == (True, 10, 0)
-    assert dispatch.launch_step(campaign.pk)
+    assert launching.launch_step(campaign.pk)
     assert stats(campaign) == {"pending": 4}
-    assert dispatch.launch_step(campaign.pk)
-    assert not dispatch.launch_step(campaign.pk)
-    assert not dispatch.launch_step(campaign.pk)
+    assert launching.launch_step(campaign.pk)
+    assert not launching.launch_step(campaign.pk)
+    assert not launching.launch_step(campaign.pk)
 
     campaign.refresh_from_db()
     assert not campaign.launching
@@ -178,21 +178,21 @@ def test_everybody_is_who_was_there_when_the_launch_began() -> None:
     dispatch.send(campaign, Everybody(), by=None)
     factories.customers(2)
 
-    dispatch.launch_step(campaign.pk)
+    launching.launch_step(campaign.pk)
 
     assert stats(campaign) == {"pending": 3}
 
 
 def test_a_cancelled_launch_writes_no_further_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "PAGE", 4)
+    monkeypatch.setattr(rows, "PAGE", 4)
     factories.customers(10)
     campaign = factories.CampaignFactory.create()
     dispatch.send(campaign, Everybody(), by=None)
-    dispatch.launch_step(campaign.pk)
+    launching.launch_step(campaign.pk)
 
     campaign.cancel()
 
-    assert not dispatch.launch_step(campaign.pk)
+    assert not launching.launch_step(campaign.pk)
     assert stats(campaign) == {"pending": 4}
 
 
@@ -221,7 +221,7 @@ def test_everybody_is_drawn_when_the_time_comes() -> None:
 
     let_its_time_come(campaign)
     dispatch.start_due()
-    dispatch.launch_step(campaign.pk)
+    launching.launch_step(campaign.pk)
 
     assert stats(campaign) == {"pending": 5}
 
@@ -300,7 +300,7 @@ def test_everybody_is_drawn_when_a_paused_campaign_whose_time_came_is_resumed() 
     campaign.resume()
 
     assert dispatch.start_due() == [campaign.pk]
-    dispatch.launch_step(campaign.pk)
+    launching.launch_step(campaign.pk)
     assert stats(campaign) == {"pending": 2}
 
 
@@ -322,7 +322,7 @@ def test_a_campaign_whose_audience_is_gone_when_its_time_comes_says_so() -> None
     let_its_time_come(campaign)
 
     dispatch.start_due()
-    dispatch.launch_step(campaign.pk)
+    launching.launch_step(campaign.pk)
     deliver_due()
 
     campaign.refresh_from_db()
@@ -412,14 +412,14 @@ def test_of_parallel_sends_one_wins(scheduled: bool, everybody: bool) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_parallel_launch_steps_write_every_row_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "PAGE", 7)
+    monkeypatch.setattr(rows, "PAGE", 7)
     factories.customers(100)
     campaign = factories.CampaignFactory.create()
     dispatch.send(campaign, Everybody(), by=None)
 
     def launch() -> None:
         while Launch.objects.exists():
-            dispatch.launch_step(campaign.pk)
+            launching.launch_step(campaign.pk)
 
     assert together(3, launch) == [None] * 3
     assert stats(campaign) == {"pending": 100}
@@ -427,7 +427,7 @@ def test_parallel_launch_steps_write_every_row_once(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.django_db(transaction=True)
 def test_customers_deleted_during_a_launch_do_not_abort_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "PAGE", 10)
+    monkeypatch.setattr(rows, "PAGE", 10)
     ids = [customer.pk for customer in factories.customers(100)]
     campaign = factories.CampaignFactory.create()
     dispatch.send(campaign, Everybody(), by=None)
@@ -437,7 +437,7 @@ def test_customers_deleted_during_a_launch_do_not_abort_it(monkeypatch: pytest.M
             Customer.objects.filter(pk=pk).delete()
 
     def launch() -> None:
-        while dispatch.launch_step(campaign.pk):
+        while launching.launch_step(campaign.pk):
             pass
 
     calls = iter([delete, launch])
@@ -481,4 +481,4 @@ def test_a_send_that_is_rolled_back_leaves_the_draft_and_rings_nobody() -> None:
 def test_a_small_campaign_is_shared_among_some_threads_and_a_large_one_has_large_batches(
     messages: int, size: int
 ) -> None:
-    assert dispatch.batch_size(messages) == size
+    assert rows.batch_size(messages) == size

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from campaigns.audience import Everybody, InvalidAudience, listed
 from campaigns.models import Campaign
-from messaging import delivery, dispatch, leases, recovery, second_chances
+from messaging import delivery, dispatch, launching, leases, recovery, rows, second_chances
 from messaging.audit import audit
 from messaging.models import MessageBatch, OutboundMessage
 from messaging.providers.base import Accepted, GiveUp, TryLater
@@ -150,17 +150,17 @@ def test_one_without_an_audience_is_left_to_its_owner() -> None:
 
 
 def test_a_launch_that_is_overtaken_writes_its_rows_and_they_expire(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "PAGE", 2)
+    monkeypatch.setattr(rows, "PAGE", 2)
     factories.customers(5)
     campaign = factories.CampaignFactory.create()
     dispatch.send(campaign, Everybody(), by=None)
-    dispatch.launch_step(campaign.pk)
+    launching.launch_step(campaign.pk)
     let_expire(campaign)
 
     assert recovery.sweep().expired == 2
     campaign.refresh_from_db()
     assert campaign.status == "sending"
-    while dispatch.launch_step(campaign.pk):
+    while launching.launch_step(campaign.pk):
         pass
     recovery.sweep()
 
@@ -181,7 +181,7 @@ def test_a_batch_in_a_workers_hands_is_left_to_it(outbox: Memory) -> None:
 
 
 def test_it_goes_on_where_its_seconds_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "BATCH", 2)
+    monkeypatch.setattr(rows, "BATCH", 2)
     campaign = sending_campaign(5)
     let_expire(campaign)
     monkeypatch.setattr(recovery, "CLEAR_SECONDS", 0.0)

@@ -13,7 +13,7 @@ from campaigns.models import Campaign
 from campaigns.writing import Letter, Writer
 from customers import consent
 from customers.models import Customer
-from messaging import delivery, dispatch, rows, tasks
+from messaging import delivery, dispatch, launching, rows, tasks
 from messaging.models import Launch, MessageBatch, OutboundMessage
 from messaging.providers.memory import Memory
 from tests import factories
@@ -24,11 +24,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def pages_of_ten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "PAGE", 10)
-    monkeypatch.setattr(dispatch, "BATCH", 4)
+    monkeypatch.setattr(rows, "PAGE", 10)
+    monkeypatch.setattr(rows, "BATCH", 4)
 
 
-def launching(count: int) -> Campaign:
+def being_launched(count: int) -> Campaign:
     """A campaign to this many new customers, none of whose rows is written."""
     factories.customers(count)
     campaign = factories.CampaignFactory.create()
@@ -42,7 +42,7 @@ def never() -> bool:
 
 def before_a_write(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[], object]) -> None:
     """Let something happen in another thread, and be committed, after that page was read and before it is written."""
-    write, writes = dispatch._write_page, iter(range(1, 1000))
+    write, writes = launching._write_page, iter(range(1, 1000))
 
     def run() -> None:
         try:
@@ -58,7 +58,7 @@ def before_a_write(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[
             assert not other.is_alive()
         return write(*page)
 
-    monkeypatch.setattr(dispatch, "_write_page", wrapped)
+    monkeypatch.setattr(launching, "_write_page", wrapped)
 
 
 def customers_written(campaign: Campaign) -> list[int]:
@@ -71,9 +71,9 @@ def reading_threads() -> list[threading.Thread]:
 
 @pytest.mark.parametrize("count", [1, 9, 10, 11, 20, 35, 100])
 def test_everybody_gets_one_row_in_the_order_of_the_customers(count: int) -> None:
-    campaign = launching(count)
+    campaign = being_launched(count)
 
-    assert not dispatch.launch(campaign.pk, stops=never)
+    assert not launching.launch(campaign.pk, stops=never)
 
     campaign.refresh_from_db()
     assert (campaign.launching, Launch.objects.exists()) == (False, False)
@@ -83,8 +83,8 @@ def test_everybody_gets_one_row_in_the_order_of_the_customers(count: int) -> Non
 
 
 def test_what_was_launched_is_delivered(outbox: Memory) -> None:
-    campaign = launching(35)
-    dispatch.launch(campaign.pk, stops=never)
+    campaign = being_launched(35)
+    launching.launch(campaign.pk, stops=never)
 
     deliver_due()
 
@@ -93,24 +93,24 @@ def test_what_was_launched_is_delivered(outbox: Memory) -> None:
 
 
 def test_a_launch_that_is_stopped_goes_on_where_it_stood() -> None:
-    campaign = launching(100)
+    campaign = being_launched(100)
     asked = itertools.count()
 
-    assert dispatch.launch(campaign.pk, stops=lambda: next(asked) >= 3)
+    assert launching.launch(campaign.pk, stops=lambda: next(asked) >= 3)
     stood = Launch.objects.get(pk=campaign.pk).cursor
 
     written = customers_written(campaign)
     assert 0 < len(written) < 100
     assert written[-1] == stood
     assert reading_threads() == []
-    assert not dispatch.launch(campaign.pk, stops=never)
+    assert not launching.launch(campaign.pk, stops=never)
     assert customers_written(campaign) == list(Customer.objects.order_by("id").values_list("id", flat=True))
 
 
 def test_a_launch_that_is_stopped_at_once_writes_nothing() -> None:
-    campaign = launching(20)
+    campaign = being_launched(20)
 
-    assert dispatch.launch(campaign.pk, stops=lambda: True)
+    assert launching.launch(campaign.pk, stops=lambda: True)
 
     assert stats(campaign) == {}
 
@@ -119,12 +119,12 @@ def test_a_launch_that_is_stopped_at_once_writes_nothing() -> None:
 def test_a_customer_deleted_after_the_page_was_read_is_left_out_and_nobody_else_is(
     monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
-    campaign = launching(100)
+    campaign = being_launched(100)
     everybody = list(Customer.objects.order_by("id").values_list("id", flat=True))
     gone = everybody[page * 10 - 3]
     before_a_write(monkeypatch, page, lambda: Customer.objects.filter(pk=gone).delete())
 
-    assert not dispatch.launch(campaign.pk, stops=never)
+    assert not launching.launch(campaign.pk, stops=never)
 
     assert customers_written(campaign) == [pk for pk in everybody if pk != gone]
     assert stats(campaign) == {"pending": 99}
@@ -132,13 +132,13 @@ def test_a_customer_deleted_after_the_page_was_read_is_left_out_and_nobody_else_
 
 
 def test_customers_deleted_all_along_do_not_hold_it_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    campaign = launching(100)
+    campaign = being_launched(100)
     everybody = list(Customer.objects.order_by("id").values_list("id", flat=True))
     gone = everybody[::3]
     other = threading.Thread(target=_delete_each, args=[gone])
     other.start()
 
-    assert not dispatch.launch(campaign.pk, stops=never)
+    assert not launching.launch(campaign.pk, stops=never)
 
     other.join(30)
     assert not other.is_alive()
@@ -156,10 +156,10 @@ def _delete_each(ids: list[int]) -> None:
 def test_an_opt_out_after_the_page_was_read_is_honoured_when_it_is_delivered(
     monkeypatch: pytest.MonkeyPatch, outbox: Memory
 ) -> None:
-    campaign = launching(30)
+    campaign = being_launched(30)
     phone = Customer.objects.order_by("id")[14].phone
     before_a_write(monkeypatch, 2, lambda: consent.opt_out(phone=phone, channel="sms", source="reply"))
-    dispatch.launch(campaign.pk, stops=never)
+    launching.launch(campaign.pk, stops=never)
     assert stats(campaign) == {"pending": 30}
 
     deliver_due()
@@ -169,35 +169,35 @@ def test_an_opt_out_after_the_page_was_read_is_honoured_when_it_is_delivered(
 
 
 def test_a_page_that_somebody_else_wrote_meanwhile_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    campaign = launching(100)
-    step, write = dispatch.launch_step, dispatch._write_page
-    taken: list[dispatch.Page] = []
+    campaign = being_launched(100)
+    step, write = launching.launch_step, launching._write_page
+    taken: list[launching.Page] = []
 
-    def overtaken(locked: Campaign, page: dispatch.Page) -> bool:
+    def overtaken(locked: Campaign, page: launching.Page) -> bool:
         # The other one had the lock a moment ago: the launch stands further than this page knows.
         if len(taken) < 2:
             taken.append(page)
-            monkeypatch.setattr(dispatch, "_write_page", write)
+            monkeypatch.setattr(launching, "_write_page", write)
             step(campaign.pk)
-            monkeypatch.setattr(dispatch, "_write_page", overtaken)
+            monkeypatch.setattr(launching, "_write_page", overtaken)
         return write(locked, page)
 
-    monkeypatch.setattr(dispatch, "_write_page", overtaken)
+    monkeypatch.setattr(launching, "_write_page", overtaken)
 
-    assert not dispatch.launch(campaign.pk, stops=never)
+    assert not launching.launch(campaign.pk, stops=never)
 
     assert customers_written(campaign) == list(Customer.objects.order_by("id").values_list("id", flat=True))
     assert len(taken) == 2
 
 
 def test_parallel_launches_write_every_row_once() -> None:
-    campaign = launching(300)
+    campaign = being_launched(300)
     raised: list[BaseException] = []
 
     def run() -> None:
         try:
             while Launch.objects.exists():
-                dispatch.launch(campaign.pk, stops=never)
+                launching.launch(campaign.pk, stops=never)
         except BaseException as fault:  # noqa: BLE001 (told to the test)
             raised.append(fault)
         finally:
@@ -215,24 +215,24 @@ def test_parallel_launches_write_every_row_once() -> None:
 
 
 def test_a_cancel_between_two_pages_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    campaign = launching(100)
-    lock, locks = dispatch._launching, iter(range(1, 1000))
+    campaign = being_launched(100)
+    lock, locks = launching._launching, iter(range(1, 1000))
 
     def cancelled(campaign_id: int) -> Campaign | None:
         if next(locks) == 4:
             Campaign.objects.get(pk=campaign_id).cancel()
         return lock(campaign_id)
 
-    monkeypatch.setattr(dispatch, "_launching", cancelled)
+    monkeypatch.setattr(launching, "_launching", cancelled)
 
-    assert not dispatch.launch(campaign.pk, stops=never)
+    assert not launching.launch(campaign.pk, stops=never)
 
     assert stats(campaign) == {"pending": 30}
     assert reading_threads() == []
 
 
 def test_a_fault_of_the_reader_is_raised_and_what_was_written_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    campaign = launching(100)
+    campaign = being_launched(100)
     letters, calls = Writer._letters, iter(range(1, 1000))
 
     def broken(self: Writer, found: Any) -> Iterator[Letter]:
@@ -243,16 +243,16 @@ def test_a_fault_of_the_reader_is_raised_and_what_was_written_stays(monkeypatch:
     monkeypatch.setattr(Writer, "_letters", broken)
 
     with pytest.raises(DataError, match="the fourth page"):
-        dispatch.launch(campaign.pk, stops=never)
+        launching.launch(campaign.pk, stops=never)
 
     assert stats(campaign) == {"pending": 30}
     assert reading_threads() == []
-    assert not dispatch.launch(campaign.pk, stops=never)
+    assert not launching.launch(campaign.pk, stops=never)
     assert stats(campaign) == {"pending": 100}
 
 
 def test_a_fault_of_the_writer_takes_back_its_page_and_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    campaign = launching(100)
+    campaign = being_launched(100)
     write, calls = rows.write, iter(range(1, 1000))
 
     def broken(made: rows.Rows, provider: str) -> None:
@@ -263,7 +263,7 @@ def test_a_fault_of_the_writer_takes_back_its_page_and_leaves_no_thread(monkeypa
     monkeypatch.setattr(rows, "write", broken)
 
     with pytest.raises(DataError, match="the third page"):
-        dispatch.launch(campaign.pk, stops=never)
+        launching.launch(campaign.pk, stops=never)
 
     assert stats(campaign) == {"pending": 20}
     assert Launch.objects.get(pk=campaign.pk).cursor == customers_written(campaign)[-1]
@@ -271,26 +271,26 @@ def test_a_fault_of_the_writer_takes_back_its_page_and_leaves_no_thread(monkeypa
 
 
 def test_customers_who_come_later_are_not_part_of_it_however_far_it_reads() -> None:
-    campaign = launching(25)
+    campaign = being_launched(25)
     factories.customers(30)
 
-    dispatch.launch(campaign.pk, stops=never)
+    launching.launch(campaign.pk, stops=never)
 
     assert stats(campaign) == {"pending": 25}
 
 
 def test_a_launch_whose_customers_are_all_gone_ends() -> None:
-    campaign = launching(35)
+    campaign = being_launched(35)
     Customer.objects.all().delete()
 
-    assert not dispatch.launch(campaign.pk, stops=never)
+    assert not launching.launch(campaign.pk, stops=never)
 
     campaign.refresh_from_db()
     assert (campaign.launching, stats(campaign)) == (False, {})
 
 
 def test_a_task_whose_worker_is_stopping_rings_for_another(monkeypatch: pytest.MonkeyPatch, outbox: Memory) -> None:
-    campaign = launching(35)
+    campaign = being_launched(35)
     rung: list[int] = []
     monkeypatch.setattr("messaging.bells.ring_launch", rung.append)
     delivery.stopping.set()
@@ -302,15 +302,15 @@ def test_a_task_whose_worker_is_stopping_rings_for_another(monkeypatch: pytest.M
 
 
 def one_page(campaign_id: int, **_: object) -> bool:
-    return dispatch.launch_step(campaign_id)
+    return launching.launch_step(campaign_id)
 
 
 def test_several_launches_in_one_process_get_on_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = launching(40), launching(40)
+    first, second = being_launched(40), being_launched(40)
     rung: list[int] = []
     monkeypatch.setattr("messaging.bells.ring_launch", rung.append)
     # A turn of one page each.
-    monkeypatch.setattr(dispatch, "launch", one_page)
+    monkeypatch.setattr(launching, "launch", one_page)
 
     tasks.launch(campaign_id=first.pk)
     tasks.launch(campaign_id=rung[-1])
@@ -320,7 +320,7 @@ def test_several_launches_in_one_process_get_on_in_turn(monkeypatch: pytest.Monk
 
 
 def test_a_second_launch_in_the_same_process_waits_for_a_sweep() -> None:
-    campaign = launching(5)
+    campaign = being_launched(5)
     with tasks._launching:
         tasks.launch(campaign_id=campaign.pk)
     assert not OutboundMessage.objects.exists()

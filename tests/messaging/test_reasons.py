@@ -15,7 +15,7 @@ from customers import consent
 from customers.models import Customer
 from messaging import delivery, dispatch, leases, look_ups, receipts, recovery
 from messaging.models import OutboundMessage
-from messaging.providers.base import GiveUp, Outcome, Receipt, SlowDown, StopAll, TryLater, Unknown
+from messaging.providers.base import Accepted, GiveUp, Outcome, Receipt, SlowDown, StopAll, TryLater, Unknown
 from messaging.providers.memory import Memory
 from messaging.reasons import Reason
 from messaging.why import Share, shares
@@ -68,6 +68,18 @@ def exhaust(outbox: Memory, settings: Settings) -> Campaign:
     outbox.answer = lambda _envelope: TryLater("busy")
     campaign = sending_campaign(1)
     deliver_due()
+    return campaign
+
+
+def stop_the_account_twice(outbox: Memory, settings: Settings) -> Campaign:
+    campaign = sending_campaign(2)
+    first, second = OutboundMessage.objects.order_by("pk")
+    outbox.answer = lambda envelope: StopAll("401") if envelope.reference == str(first.pk) else Accepted()
+    deliver_due()
+    campaign.refresh_from_db()
+    campaign.resume()
+    deliver_due()
+    second.delete()
     return campaign
 
 
@@ -127,6 +139,7 @@ HAPPENINGS: dict[Reason, Callable[[Memory, Settings], Campaign]] = {
     Reason.THROTTLED: answered(SlowDown("429")),
     Reason.PROVIDER_STOPPED: answered(StopAll("no credit")),
     Reason.RETRIES_EXHAUSTED: exhaust,
+    Reason.STOPS_ACCOUNT: stop_the_account_twice,
     Reason.REJECTED: answered(GiveUp("no such number")),
     Reason.NO_ANSWER: answered(Unknown("no answer")),
     Reason.WORKER_LOST: lose_the_worker,

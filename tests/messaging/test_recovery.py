@@ -12,7 +12,7 @@ from django.utils import timezone
 from campaigns.audience import Everybody, listed
 from campaigns.models import Campaign
 from config.celery import app
-from messaging import alerts, bells, delivery, dispatch, leases, recovery, tasks
+from messaging import alerts, bells, delivery, dispatch, launching, leases, recovery, rows, tasks
 from messaging.models import Launch, MessageBatch
 from messaging.providers.base import TryLater
 from messaging.providers.memory import Memory
@@ -130,7 +130,7 @@ def test_a_lost_broker_does_not_fail_the_send(
 
 
 def test_pending_messages_of_a_cancelled_campaign_are_cancelled_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "BATCH", 2)
+    monkeypatch.setattr(rows, "BATCH", 2)
     campaign = sending_campaign(5)
     campaign.cancel()
 
@@ -184,17 +184,17 @@ def test_a_campaign_that_should_have_ended_is_ended() -> None:
 
 
 def test_a_launching_campaign_does_not_end_before_its_last_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "PAGE", 2)
+    monkeypatch.setattr(rows, "PAGE", 2)
     factories.customers(3)
     campaign = factories.CampaignFactory.create()
     dispatch.send(campaign, Everybody(), by=None)
-    dispatch.launch_step(campaign.pk)
+    launching.launch_step(campaign.pk)
     deliver_due()
 
     campaign.refresh_from_db()
     assert campaign.status == "sending"
 
-    dispatch.launch_step(campaign.pk)
+    launching.launch_step(campaign.pk)
     deliver_due()
     campaign.refresh_from_db()
     assert campaign.status == "sent"

@@ -14,7 +14,7 @@ from campaigns.audience import InvalidAudience
 from campaigns.models import Campaign, IllegalTransition
 from config.celery import app
 from customers import consent
-from messaging import bells, delivery, dispatch, leases, recovery, second_chances
+from messaging import bells, delivery, leases, recovery, rows, second_chances
 from messaging.audit import audit
 from messaging.models import MessageBatch, OutboundMessage
 from messaging.providers.base import Accepted, GiveUp, Outcome, TryLater, Unknown
@@ -212,7 +212,7 @@ def test_nobody_to_try_again_is_refused_and_the_campaign_stays_ended(outbox: Mem
 def test_the_batches_cover_every_pending_message_once_and_do_not_overlap(
     outbox: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "BATCH", 3)
+    monkeypatch.setattr(rows, "BATCH", 3)
     campaign = ended(outbox, *[REJECTED, TAKEN, REJECTED, LOST] * 5)
 
     second_chances.retry(campaign, by=None)
@@ -260,7 +260,7 @@ def test_a_worker_that_still_held_a_batch_from_before_the_end_has_lost_it(outbox
     second_chances.retry(campaign, by=None)
 
     assert not leases.renew(old)
-    with pytest.raises(delivery.LeaseLost):
+    with pytest.raises(leases.LeaseLost):
         delivery._mark(old, after=0, limit=3)
     assert leases.release(old) is None
     assert statuses(campaign) == ["pending"] * 3
@@ -279,7 +279,7 @@ def test_an_answer_to_the_first_try_that_comes_after_the_resend_is_not_taken_for
     second_chances.settle(campaign, "resend", by=None)
 
     outbox.answer = lambda _envelope: REJECTED
-    with pytest.raises(delivery.LeaseLost):
+    with pytest.raises(leases.LeaseLost):
         delivery._deliver_slice(old, rows, FREE, begun=10**12)
 
     assert statuses(campaign) == ["pending"]
@@ -344,7 +344,7 @@ def test_of_retries_and_resends_at_once_one_wins(outbox: Memory) -> None:
 def test_a_retry_beside_the_sweep_and_workers_loses_and_doubles_nobody(
     outbox: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "BATCH", 5)
+    monkeypatch.setattr(rows, "BATCH", 5)
     campaign = ended(outbox, *[REJECTED] * 60)
 
     def work(what: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 from django.db import OperationalError, connections
 from pytest_django import Settings
 
-from messaging import bells, delivery, dispatch, leases, providers, senders, throttle
+from messaging import bells, delivery, leases, providers, senders, throttle, trial
 from messaging.models import OutboundMessage, Sender, SenderState
 from messaging.providers.base import Accepted, Envelope, Outcome, SlowDown
 from messaging.providers.memory import Memory
@@ -327,12 +327,12 @@ def test_a_test_send_waits_for_the_account_and_says_when_that_takes_too_long(
     outbox: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     campaign = factories.CampaignFactory.create()
-    assert dispatch.send_test(campaign, phone="+254712345678", text="x", reference="a") == Accepted("memory-test-a")
+    assert trial.send_test(campaign, phone="+254712345678", text="x", reference="a") == Accepted("memory-test-a")
     throttle.forget()
     limit(0.1)
-    monkeypatch.setattr(dispatch, "TEST_PATIENCE_SECONDS", 0.05)
-    assert isinstance(dispatch.send_test(campaign, phone="+254712345678", text="x", reference="b"), Accepted)
-    assert isinstance(dispatch.send_test(campaign, phone="+254712345678", text="x", reference="c"), SlowDown)
+    monkeypatch.setattr(trial, "PATIENCE_SECONDS", 0.05)
+    assert isinstance(trial.send_test(campaign, phone="+254712345678", text="x", reference="b"), Accepted)
+    assert isinstance(trial.send_test(campaign, phone="+254712345678", text="x", reference="c"), SlowDown)
     assert len(outbox.outbox) == 2
 
 

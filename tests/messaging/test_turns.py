@@ -39,7 +39,7 @@ def test_a_single_campaign_gets_every_turn() -> None:
 @pytest.mark.django_db
 @pytest.mark.usefixtures("outbox")
 def test_batches_are_taken_from_running_campaigns_by_their_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("messaging.dispatch.BATCH", 1)
+    monkeypatch.setattr("messaging.rows.BATCH", 1)
     light, heavy = sending_campaign(60), sending_campaign(60, weight=3)
 
     taken = Counter(lease.campaign_id for lease in (leases.take() for _ in range(40)) if lease)
@@ -51,7 +51,7 @@ def test_batches_are_taken_from_running_campaigns_by_their_weights(monkeypatch: 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("outbox")
 def test_when_a_campaign_has_no_batch_left_the_others_get_its_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("messaging.dispatch.BATCH", 1)
+    monkeypatch.setattr("messaging.rows.BATCH", 1)
     sending_campaign(2, weight=100)
     sending_campaign(8)
     assert len([lease for lease in (leases.take() for _ in range(12)) if lease]) == 10
@@ -72,7 +72,7 @@ def seated(seats: Seats, stack: ExitStack, tries: int) -> Counter[str]:
 
 @pytest.fixture
 def _single(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("messaging.dispatch.BATCH", 1)
+    monkeypatch.setattr("messaging.rows.BATCH", 1)
 
 
 @pytest.mark.django_db

@@ -7,7 +7,7 @@ from django.db import IntegrityError
 
 from campaigns.audience import CustomerList
 from campaigns.models import Campaign
-from messaging import delivery, dispatch, leases
+from messaging import delivery, dispatch, launching, leases, trial
 from messaging.models import OutboundMessage
 from messaging.providers.base import Template
 from messaging.providers.memory import Memory
@@ -63,12 +63,12 @@ def test_everybody_gets_the_template_as_a_list_does(outbox: Memory) -> None:
     made = campaign(base_template="Hi {FirstName}")
     dispatch._begin_launch(Campaign.objects.get(pk=made.pk))
     Campaign.objects.filter(pk=made.pk).update(launching=True, status="sending", audience={"kind": "all"})
-    dispatch.launch_step(made.pk)
+    launching.launch_step(made.pk)
     assert list(OutboundMessage.objects.values_list("variables", flat=True)) == [["Asha"]] * 3
 
 
 def test_a_test_send_leaves_with_the_template_too(outbox: Memory) -> None:
-    dispatch.send_test(campaign(), phone="+254712345678", text="Hi Asha", reference="a1", variables=["Asha"])
+    trial.send_test(campaign(), phone="+254712345678", text="Hi Asha", reference="a1", variables=["Asha"])
     assert outbox.outbox[0].template == Template("rains", "en_GB", ("Asha",))
 
 

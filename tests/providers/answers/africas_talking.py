@@ -77,7 +77,7 @@ def report(status: str, **more: str) -> Hook:
 
 def receipt(status: str, said: str, error: str = "", **more: str) -> Heard:
     is_opt_out = more.get("failureReason", "").startswith("UserInBlack")
-    says = Receipt(said, NOW, "", ID, error, is_opt_out)  # type: ignore[arg-type]
+    says = Receipt(said, NOW, "", ID, error, is_opt_out, "+254712345671" if is_opt_out else "")  # type: ignore[arg-type]
     return Heard(report(status, **more), [says])
 
 

@@ -46,7 +46,7 @@ def make(url: str) -> Http:
         id_path="result.messages.0.id",
         reference_path="result.ref",
         receipts={
-            "list": "reports", "status": "state", "id": "msg_id", "at": "time", "error": "why",
+            "list": "reports", "status": "state", "id": "msg_id", "at": "time", "error": "why", "to": "msisdn",
             "statuses": {
                 "ACCEPTD": "sent", "DELIVRD": "delivered", "UNDELIV": "failed", "STOPPED": "opted_out",
             },
@@ -115,6 +115,17 @@ EXAM = Exam(
             "opted out": Heard(
                 report(state="STOPPED"),
                 [Receipt("failed", AT, provider_message_id="se-1", error="STOPPED", opted_out=True)],
+            ),
+            "opted out, and who": Heard(
+                report(state="STOPPED", msisdn="254712345671"),
+                [
+                    Receipt(
+                        "failed", AT, provider_message_id="se-1", error="STOPPED", opted_out=True, to="+254712345671"
+                    )
+                ],
+            ),
+            "delivered, and to whom": Heard(
+                report(state="DELIVRD", msisdn="254712345671"), [Receipt("delivered", AT, provider_message_id="se-1")]
             ),
             "several, one of them unknown": Heard(
                 hook(b'{"reports": [{"msg_id": "a", "state": "DELIVRD"}, {"msg_id": "b", "state": "MOON"}]}'),

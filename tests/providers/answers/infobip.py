@@ -92,7 +92,7 @@ def error(number: int, name: str, *, permanent: bool = False) -> dict[str, objec
 
 
 def failed(why: str, *, opted_out: bool = False) -> Receipt:
-    return Receipt("failed", DONE_AT, "41", "41", why, opted_out)
+    return Receipt("failed", DONE_AT, "41", "41", why, opted_out, "+254712345671" if opted_out else "")
 
 
 DELIVERED = status(3, 5, "DELIVERED_TO_HANDSET")

@@ -142,7 +142,11 @@ EXAM = Exam(
             ),
             "stopped": Heard(
                 receipt("message.finalized", "sending_failed", STOPPED["errors"]),
-                [Receipt("failed", AT, "41", ID, "code 40300: the person said STOP", opted_out=True)],
+                [
+                    Receipt(
+                        "failed", AT, "41", ID, "code 40300: the person said STOP", opted_out=True, to="+254712345671"
+                    )
+                ],
             ),
             "expired": Heard(receipt("message.finalized", "expired"), [Receipt("failed", AT, "41", ID)]),
             "of a message that named no door": Heard(

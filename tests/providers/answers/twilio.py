@@ -104,7 +104,19 @@ DOORS = Door(
         "failed without a code": Heard(status("failed"), [receipt("failed", error="failed, without a code")]),
         "opted out": Heard(
             status("undelivered", ErrorCode="21610"),
-            [receipt("failed", error="code 21610: the person replied STOP", opted_out=True)],
+            [receipt("failed", error="code 21610: the person replied STOP", opted_out=True, to="+254712345671")],
+        ),
+        "opted out of WhatsApp": Heard(
+            status("undelivered", ErrorCode="21610", To="whatsapp:+254712345671"),
+            [
+                receipt(
+                    "failed",
+                    error="code 21610: the person replied STOP",
+                    opted_out=True,
+                    to="+254712345671",
+                    channel="whatsapp",
+                )
+            ],
         ),
         "without our reference": Heard(
             hook(DOOR, MessageSid=SID, MessageStatus="delivered"),

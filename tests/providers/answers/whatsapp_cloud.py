@@ -99,7 +99,7 @@ def failed(code: int) -> dict[str, Any]:
 
 
 def receipt(word: str, **more: Any) -> Receipt:
-    return Receipt(word, AT, reference="41", provider_message_id=WAMID, **more)  # type: ignore[arg-type]
+    return Receipt(word, AT, reference="41", provider_message_id=WAMID, channel="whatsapp", **more)  # type: ignore[arg-type]
 
 
 def message(**more: Any) -> dict[str, Any]:
@@ -144,7 +144,14 @@ DOORS = Door(
         ),
         "opted out": Heard(
             values({"statuses": [failed(131050)]}),
-            [receipt("failed", error="code 131050: the person stopped marketing of this business", opted_out=True)],
+            [
+                receipt(
+                    "failed",
+                    error="code 131050: the person stopped marketing of this business",
+                    opted_out=True,
+                    to="+254712345678",
+                )
+            ],
         ),
         "several in one request": Heard(
             values({"statuses": [status("read"), status("?"), status("delivered")]}, {"statuses": [status("sent")]}),
@@ -152,11 +159,11 @@ DOORS = Door(
         ),
         "without our reference": Heard(
             values({"statuses": [status("sent", biz_opaque_callback_data=None)]}),
-            [Receipt("sent", AT, provider_message_id=WAMID)],
+            [Receipt("sent", AT, provider_message_id=WAMID, channel="whatsapp")],
         ),
         "without a time": Heard(
             values({"statuses": [status("sent", timestamp=None, id="wamid.x", biz_opaque_callback_data="43")]}),
-            [Receipt("sent", NOW, reference="43", provider_message_id="wamid.x")],
+            [Receipt("sent", NOW, reference="43", provider_message_id="wamid.x", channel="whatsapp")],
         ),
     },
     replies={
